@@ -1,0 +1,1 @@
+"""Self-supervised pretrained encoders and task heads for diffusion MRI."""

@@ -1,0 +1,1 @@
+"""Prediction, uncertainty and export."""

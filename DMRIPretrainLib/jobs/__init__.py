@@ -1,0 +1,1 @@
+"""The job folder: what a run is told and what it says."""

@@ -1,0 +1,1 @@
+"""Any gradient table in, fixed features out."""

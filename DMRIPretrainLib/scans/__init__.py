@@ -1,0 +1,1 @@
+"""Reading scans, checking them, and the frames their directions are in."""

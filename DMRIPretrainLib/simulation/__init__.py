@@ -1,0 +1,1 @@
+"""Simulated diffusion scans with known truth."""

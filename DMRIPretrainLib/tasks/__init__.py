@@ -1,0 +1,1 @@
+"""One file per task: labels, loss, metrics, outputs."""

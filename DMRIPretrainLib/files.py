@@ -29,7 +29,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); choose another folder or make space") from error
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror or error}); choose another folder or make space"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -18,8 +18,6 @@ import itertools
 import numpy as np
 
 
-
-
 def grid_to_world_rotation(affine: np.ndarray) -> np.ndarray:
     """Orthogonal matrix that turns directions along the voxel axes into world directions.
 

@@ -39,7 +39,9 @@ class GradientTable:
         bvals = np.asarray(self.bvals, dtype=float)
         directions = np.asarray(self.directions, dtype=float)
         if bvals.ndim != 1 or directions.shape != (len(bvals), 3):
-            raise ValueError(f"expected (N,) b-values and (N, 3) directions, found {bvals.shape} and {directions.shape}")
+            raise ValueError(
+                f"expected (N,) b-values and (N, 3) directions, found {bvals.shape} and {directions.shape}"
+            )
         object.__setattr__(self, "bvals", bvals)
         object.__setattr__(self, "directions", directions)
 

@@ -1,7 +1,6 @@
 """Writing files so that nobody ever finds half of one."""
 
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written ({error.strerror or error}); choose another folder or make space"

@@ -1,0 +1,129 @@
+"""The whole model: adapter, backbone, and one head a task."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..qspace.features import QSpaceFeatures
+from .adapters import ReferenceDirectionsAdapter, ShellSetAdapter
+from .bvm_unet import BVMUNet
+from .heads import FODFHead, PlainHead, TaskHead
+from .residual_unet import ResidualUNet
+
+#: Channels and residual blocks of each level. ``tiny`` is for CPUs, ``base`` for GPUs.
+_RESIDUAL_SIZES = {
+    "tiny": ((16, 32, 64, 128), (1, 2, 2, 3)),
+    "base": ((24, 48, 96, 192), (1, 2, 2, 3)),
+}
+NETWORKS = (*_RESIDUAL_SIZES, "bvm")
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """What a head answers.
+
+    Attributes:
+        task: ``segmentation``, ``crossings`` or ``orientation``.
+        labels: name of every label, the background first; empty for orientation.
+        colours: (R, G, B) of every label, 0-255.
+        values: value of every label in images, 0 for the background.
+    """
+
+    task: str
+    labels: tuple[str, ...] = ()
+    colours: tuple[tuple[int, int, int], ...] = ()
+    values: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """All that is needed to build a network.
+
+    Attributes:
+        network: ``tiny``, ``base`` or ``bvm``.
+        heads: what each head answers, at most one a task.
+        skips: whether the decoder sees the encoder's features of its resolution.
+    """
+
+    network: str
+    heads: tuple[HeadSpec, ...] = ()
+    skips: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionaries and lists, as kept in a model file."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(content: dict[str, Any]) -> "Architecture":
+        """Rebuild from :meth:`to_json`.
+
+        Raises:
+            ValueError: if anything in it is not what a model file may hold.
+        """
+        try:
+            heads = tuple(
+                HeadSpec(
+                    str(head["task"]),
+                    tuple(str(label) for label in head["labels"]),
+                    tuple((int(r), int(g), int(b)) for r, g, b in head["colours"]),
+                    tuple(int(value) for value in head["values"]),
+                )
+                for head in content["heads"]
+            )
+            architecture = Architecture(str(content["network"]), heads, bool(content["skips"]))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"incomplete architecture ({error})") from error
+        if any(not len(head.labels) == len(head.colours) == len(head.values) for head in heads):
+            raise ValueError("labels, colours and values of a head differ in number")
+        if architecture.network not in NETWORKS:
+            raise ValueError(f"unknown network {architecture.network!r}")
+        return architecture
+
+
+class DiffusionModel(nn.Module):
+    """A network for diffusion scans with any gradient table.
+
+    Directions of all inputs and outputs are in the grid frame of an image in RAS voxel order.
+
+    Args:
+        architecture: network and heads.
+        output_channels: channels of each head, in the order of ``architecture.heads``.
+    """
+
+    def __init__(self, architecture: Architecture, output_channels: Sequence[int]) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.adapter: ShellSetAdapter | ReferenceDirectionsAdapter
+        self.backbone: ResidualUNet | BVMUNet
+        if architecture.network == "bvm":
+            self.adapter = ReferenceDirectionsAdapter()
+            self.backbone = BVMUNet(self.adapter.output_channels, skips=architecture.skips)
+        else:
+            widths, blocks = _RESIDUAL_SIZES[architecture.network]
+            self.adapter = ShellSetAdapter()
+            self.backbone = ResidualUNet(self.adapter.output_channels, widths, blocks, architecture.skips)
+        self.heads = nn.ModuleDict(
+            {
+                head.task: self._make_head(head.task, channels)
+                for head, channels in zip(architecture.heads, output_channels, strict=True)
+            }
+        )
+
+    def _make_head(self, task: str, outputs: int) -> nn.Module:
+        decoded = self.backbone.output_channels
+        if self.architecture.network == "bvm":
+            return PlainHead(decoded, outputs)
+        kind = FODFHead if task == "orientation" else TaskHead
+        return kind(decoded + self.adapter.output_channels, outputs)
+
+    def forward(self, features: QSpaceFeatures) -> dict[str, torch.Tensor]:
+        """Raw output (B, C, X, Y, Z) of every head, by task."""
+        return self.answer(self.adapter(features))
+
+    def answer(self, adapted: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The same from what the adapter made, (B, A, X, Y, Z)."""
+        decoded = self.backbone(adapted)
+        return {task: head(decoded, adapted) for task, head in self.heads.items()}

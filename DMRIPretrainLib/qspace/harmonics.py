@@ -1,0 +1,66 @@
+"""Real, even spherical harmonics, in one basis everywhere: that of MRtrix3.
+
+The basis is DIPY's ``tournier07`` with ``legacy=False`` (Tournier et al. 2019, NeuroImage 202:116137),
+orthonormal up to order 8 here, coefficients in the order (l, m) = (0, 0), (2, -2), ..., (2, 2), (4, -4), ...
+Coefficients belong to the frame their directions are in; the functions here do not care which.
+"""
+
+from functools import cache
+
+import numpy as np
+
+
+def coefficient_count(order: int) -> int:
+    """Number of even-order coefficients up to ``order``: 28 for 6, 45 for 8."""
+    return (order + 1) * (order + 2) // 2
+
+
+def coefficient_orders(order: int) -> np.ndarray:
+    """(K,) the order l of every coefficient up to ``order``."""
+    return np.concatenate([np.full(2 * degree + 1, degree) for degree in range(0, order + 1, 2)])
+
+
+def evaluation_matrix(directions: np.ndarray, order: int) -> np.ndarray:
+    """Values of every basis function in every direction.
+
+    Args:
+        directions: (N, 3) unit vectors.
+        order: largest even order.
+
+    Returns:
+        (N, K) matrix ``B``: ``B @ coefficients`` are the values of the function in the directions.
+    """
+    from dipy.core.geometry import cart2sphere
+    from dipy.reconst.shm import real_sh_tournier
+
+    _, theta, phi = cart2sphere(*np.asarray(directions, dtype=float).T)
+    matrix, _, _ = real_sh_tournier(order, theta, phi, full_basis=False, legacy=False)
+    return matrix
+
+
+def rotation_matrix(rotation: np.ndarray, order: int) -> np.ndarray:
+    """How coefficients change when the function is rotated or reflected.
+
+    Args:
+        rotation: (3, 3) orthogonal matrix that moves directions: ``new = rotation @ old``.
+        order: largest even order.
+
+    Returns:
+        (K, K) orthogonal, block-diagonal matrix ``D``: ``D @ coefficients`` describes the moved
+        function. Found by least squares on an even sampling, exact to rounding.
+    """
+    directions = hemisphere()
+    moved = evaluation_matrix(directions @ np.asarray(rotation, dtype=float), order)
+    matrix = np.linalg.lstsq(evaluation_matrix(directions, order), moved, rcond=None)[0]
+    orders = coefficient_orders(order)
+    return np.where(orders[:, None] == orders[None, :], matrix, 0.0)
+
+
+@cache
+def hemisphere() -> np.ndarray:
+    """(362, 3) even directions, one of each antipodal pair (half of DIPY's ``repulsion724``)."""
+    from dipy.data import get_sphere
+
+    vertices = get_sphere(name="repulsion724").vertices
+    keep = np.lexsort((vertices[:, 0], vertices[:, 1], vertices[:, 2]))[::-1][: len(vertices) // 2]
+    return vertices[np.sort(keep)]

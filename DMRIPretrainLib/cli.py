@@ -1,0 +1,321 @@
+"""The command ``dmri-pretrain``. Commands only parse, call the library, and print."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import __version__, console
+from .errors import UserError
+from .files import to_json
+
+app = typer.Typer(
+    name="dmri-pretrain",
+    help="Tissue, fibre crossings and fibre orientation from diffusion MRI, with any gradient table.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ScanArgument = Annotated[
+    Path, typer.Argument(help="NIfTI with bval/bvec beside it, DWI NRRD, or a folder with one scan.")
+]
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
+MaskOption = Annotated[Path | None, typer.Option(help="Brain mask; by default found beside the scan or computed.")]
+BvalOption = Annotated[Path | None, typer.Option(help="b-values, where they are not beside the scan.")]
+BvecOption = Annotated[Path | None, typer.Option(help="b-vectors (FSL), where they are not beside the scan.")]
+TaskOption = Annotated[
+    list[str] | None, typer.Option("--task", "-t", help="segmentation, crossings or orientation; repeat for several.")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+B0Option = Annotated[float, typer.Option(help="Volumes up to this b-value (s/mm²) count as b0.")]
+
+
+@app.command()
+def info(
+    scan: ScanArgument,
+    check_gradients: Annotated[
+        bool, typer.Option(help="Check the axes of the gradient table by fibre coherence.")
+    ] = False,
+    fix_gradients: Annotated[
+        Path | None, typer.Option(help="Write a corrected b-vector file here, if one is needed.")
+    ] = None,
+    mask: MaskOption = None,
+    bval: BvalOption = None,
+    bvec: BvecOption = None,
+    b0_threshold: B0Option = 100.0,
+    json: JsonOption = False,
+) -> None:
+    """Say what a scan is, and what is wrong with it.
+
+    Example: dmri-pretrain info sub-01/dwi.nii.gz --check-gradients
+    """
+    from .scans.fsl import write_bvecs
+    from .scans.gradient_check import check_gradients as check
+    from .scans.gradient_check import corrected_table
+    from .scans.info import scan_info
+    from .scans.load import load_scan
+
+    content = scan_info(scan, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
+    if check_gradients or fix_gradients:
+        loaded = load_scan(scan, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold, check=False)
+        result = check(loaded)
+        content["gradient_check"] = result.to_json()
+        if fix_gradients and result.verdict == "wrong":
+            write_bvecs(fix_gradients, corrected_table(loaded, result.best), loaded.affine)
+            content["corrected_bvec"] = str(fix_gradients)
+    _show(content, json, title=str(scan))
+
+
+@app.command()
+def label(
+    scan: ScanArgument,
+    out: OutOption,
+    task: TaskOption = None,
+    mask: MaskOption = None,
+    bval: BvalOption = None,
+    bvec: BvecOption = None,
+    b0_threshold: B0Option = 100.0,
+    json: JsonOption = False,
+) -> None:
+    """Make reference labels with DIPY: tissue, number of fibres, peaks and fODF.
+
+    Example: dmri-pretrain label sub-01/dwi.nii.gz --out sub-01/labels
+    """
+    from .scans.load import load_scan
+    from .tasks.reference.label import make_labels
+
+    loaded = load_scan(scan, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
+    with console.progress_bar("labels") as progress:
+        report = make_labels(loaded, _tasks(task), out, progress)
+    _show(report, json, title=f"labels in {out}")
+
+
+@app.command()
+def finetune(
+    cases: Annotated[Path, typer.Argument(help="CSV table of cases, BIDS folder, or one scan (see README).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Job folder; the model goes to its result/ folder.")],
+    task: TaskOption = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Label folder of the scan, or of the BIDS folder's scans.")
+    ] = None,
+    start: Annotated[str, typer.Option("--from", help="Model file to start from, or scratch.")] = "scratch",
+    network: Annotated[str, typer.Option(help="From scratch: tiny, base or bvm.")] = "tiny",
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 600,
+    interval: Annotated[int, typer.Option(min=1, help="Steps between validations and checkpoints.")] = 50,
+    batch: Annotated[int, typer.Option(min=1, help="Patches a step.")] = 2,
+    patch: Annotated[int, typer.Option(min=0, help="Edge of a patch in voxels; 0: 32 on a CPU, 64 on a GPU.")] = 0,
+    patience: Annotated[int, typer.Option(min=1, help="Validations without improvement before it stops.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same result (on a CPU).")] = 0,
+    device: DeviceOption = "auto",
+    label_names: Annotated[
+        Path | None, typer.Option(help="TSV with the columns index and name (BIDS dseg.tsv).")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with the job in --out.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Learn tasks from annotated scans; the result is never worse than the start.
+
+    Example: dmri-pretrain finetune cases.csv --task segmentation --from model.safetensors --out job
+    """
+    from .jobs.folder import JobFolder
+    from .networks.model import NETWORKS
+    from .training.cases import read_label_names
+    from .training.finetune import FinetuneSettings
+
+    if network not in NETWORKS:
+        raise UserError(f"--network {network}: expected {', '.join(NETWORKS)}; choose one of them")
+    settings = FinetuneSettings(
+        cases=str(cases.absolute()),
+        tasks=_tasks(task),
+        labels=str(labels.absolute()) if labels else None,
+        start=start if start == "scratch" else str(Path(start).absolute()),
+        network=network,
+        steps=steps,
+        interval=min(interval, steps),
+        batch=batch,
+        patch=patch,
+        patience=patience,
+        seed=seed,
+        device=device,
+        label_names=read_label_names(label_names) if label_names else None,
+    )
+    job = JobFolder(out)
+    job.create(settings.to_json(), resume=resume)
+    _run_job(job, json)
+
+
+@app.command()
+def run(job: Annotated[Path, typer.Argument(help="Job folder.")], json: JsonOption = False) -> None:
+    """Run, or go on with, the job in a folder.
+
+    Example: dmri-pretrain run job
+    """
+    from .jobs.folder import JobFolder
+
+    folder = JobFolder(job)
+    folder.create(folder.specification(), resume=True)
+    _run_job(folder, json)
+
+
+def _run_job(job: Any, as_json: bool) -> None:
+    from .training.finetune import FinetuneSettings, finetune
+
+    settings = FinetuneSettings.from_json(job.specification())
+    with console.progress_bar("fine-tuning") as progress, console.graceful_stop(job):
+        model = finetune(settings, job, progress)
+    results = [event for event in job.read_events() if event["kind"] == "result"]
+    content = {"model": str(model), **{k: v for k, v in results[-1].items() if k not in ("time", "kind", "path")}}
+    _show(content, as_json, title=f"job {job.path}: {job.state()}")
+
+
+@app.command()
+def predict(
+    scan: ScanArgument,
+    model: Annotated[list[Path], typer.Option("--model", "-m", help="Model file; repeat for several tasks.")],
+    out: OutOption,
+    ensemble: Annotated[int, typer.Option(min=0, help="Random direction subsets for the uncertainty.")] = 0,
+    device: DeviceOption = "auto",
+    mask: MaskOption = None,
+    bval: BvalOption = None,
+    bvec: BvecOption = None,
+    b0_threshold: B0Option = 100.0,
+    json: JsonOption = False,
+) -> None:
+    """Predict tissue, crossings and orientation of one scan.
+
+    Example: dmri-pretrain predict sub-01/dwi.nii.gz --model job/result/model.safetensors --out sub-01/results
+    """
+    from .inference.predict import PREVIEW
+    from .inference.predict import predict as run_prediction
+    from .networks.model_file import load_model
+    from .scans.load import load_scan
+
+    for path in model:
+        load_model(path)
+    loaded = load_scan(scan, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
+    with console.progress_bar("prediction") as progress:
+        report = run_prediction(loaded, model, out, device=device, ensemble=ensemble, progress=progress)
+    _show(report | {"preview": str(out / PREVIEW)}, json, title=f"results in {out}")
+
+
+@app.command()
+def evaluate(
+    prediction: Annotated[Path, typer.Argument(help="Folder with predicted maps.")],
+    reference: Annotated[Path, typer.Argument(help="Folder with reference maps of the same scan.")],
+    mask: Annotated[Path | None, typer.Option(help="Compare inside this mask only.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the metrics to this JSON file.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare predicted maps with reference maps.
+
+    Example: dmri-pretrain evaluate sub-01/results sub-01/labels
+    """
+    from .evaluation.report import evaluate_folder, render_table
+    from .files import write_json
+
+    metrics = evaluate_folder(prediction, reference, mask)
+    if out:
+        write_json(out, metrics)
+    if json:
+        print(to_json(metrics, indent=2))  # noqa: T201
+    else:
+        console.output.print(render_table(metrics))
+
+
+@app.command()
+def simulate(
+    out: OutOption,
+    size: Annotated[int, typer.Option(min=16, max=256, help="Edge of the volume in voxels.")] = 64,
+    shell: Annotated[
+        list[str] | None, typer.Option(help="b-value and directions, such as 1000x64; repeat for more.")
+    ] = None,
+    b0: Annotated[int, typer.Option(min=1, help="Number of b0 volumes.")] = 6,
+    snr: Annotated[float, typer.Option(min=1, help="b0 signal of white matter over the noise.")] = 25.0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same brain.")] = 0,
+) -> None:
+    """Simulate a brain scan with known tissue, crossings and orientation.
+
+    Example: dmri-pretrain simulate --out phantom --shell 1000x64
+    """
+    from .simulation.export import save_simulation
+    from .simulation.phantom import simulate_brain
+    from .simulation.signal import simulate_signal
+    from .simulation.tables import make_gradient_table
+
+    shells = [_shell(text) for text in shell or ["1000x64"]]
+    phantom = simulate_brain((size, size, size), seed=seed)
+    scan = simulate_signal(phantom, make_gradient_table(shells, b0, seed=seed), snr, seed=seed)
+    console.output.print(f"wrote {save_simulation(out, scan, phantom)} and its truth", highlight=False)
+
+
+@app.command()
+def demo(
+    scan: Annotated[Path | None, typer.Option(help="Your own scan; by default the small one inside DIPY.")] = None,
+    out: OutOption = Path("demo"),
+) -> None:
+    """Label, fine-tune briefly and predict, on a simulated brain and on a real scan; takes some minutes.
+
+    Example: dmri-pretrain demo --scan sub-01/dwi.nii.gz
+    """
+    from .demo import run_demo
+
+    run_demo(scan, out)
+
+
+@app.callback(invoke_without_command=True)
+def _common(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        console.output.print(f"dmri-pretrain {__version__}", highlight=False)
+        raise typer.Exit
+
+
+def _tasks(names: list[str] | None) -> tuple[str, ...]:
+    known = ("segmentation", "crossings", "orientation")
+    for name in names or ():
+        if name not in known:
+            raise UserError(f"--task {name}: expected {', '.join(known)}; choose one of them")
+    return tuple(task for task in known if not names or task in names)
+
+
+def _shell(text: str) -> tuple[float, int]:
+    bvalue, _, count = text.partition("x")
+    try:
+        shell = float(bvalue), int(count)
+    except ValueError as error:
+        raise UserError(f"--shell {text}: expected b-value x directions, such as 1000x64") from error
+    if not (100 < shell[0] <= 50_000 and 6 <= shell[1] <= 1000):
+        raise UserError(f"--shell {text}: expected a b-value above 100 s/mm² and 6 to 1000 directions")
+    return shell
+
+
+def _show(content: dict[str, Any], as_json: bool, title: str) -> None:
+    if as_json:
+        print(to_json(content, indent=2))  # noqa: T201
+    else:
+        console.output.print(console.tree(title, content))
+
+
+def main() -> None:
+    """Run the command; exit with 2 for the user's mistakes, 1 for ours."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    console.quieten_libraries()
+    try:
+        app()
+    except UserError as error:
+        console.fail(str(error))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        console.fail("stopped")
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("DMRI_PRETRAIN_DEBUG"):
+            raise
+        console.fail(
+            f"internal error, please report it: {type(error).__name__}: {error} (DMRI_PRETRAIN_DEBUG=1 says more)"
+        )
+        sys.exit(1)

@@ -1,0 +1,94 @@
+"""What the command line looks like: progress bars, trees, one-line errors."""
+
+import logging
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.tree import Tree
+
+from .jobs.folder import JobFolder
+from .progress import Progress
+
+#: Results go here...
+output = Console()
+#: ...and everything else here, so that a program can read the results.
+messages = Console(stderr=True)
+
+
+def fail(message: str) -> None:
+    """Say in one line why nothing came of it."""
+    print(f"dmri-pretrain: {message}", file=sys.stderr)  # noqa: T201
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress]:
+    """A bar with the step, the time gone and the time left, on a terminal; nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=messages, disable=not messages.is_terminal, transient=True) as bars:
+        bar = bars.add_task(title, total=1.0)
+
+        def progress(step: str, fraction: float) -> None:
+            bars.update(bar, completed=fraction, description=f"{title}: {step}")
+
+        yield progress
+
+
+@contextmanager
+def graceful_stop(job: JobFolder) -> Iterator[None]:
+    """Turn the first Ctrl-C or SIGTERM into a request to stop; a second one interrupts."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if job.stop_requested():
+            raise KeyboardInterrupt
+        job.request_stop()
+        messages.print("stopping after this step; once more to stop at once")
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def tree(title: str, content: dict[str, Any]) -> Tree:
+    """Nested values as a tree; short lists on one line."""
+    root = Tree(title, highlight=False)
+    _grow(root, content)
+    return root
+
+
+def _grow(node: Tree, content: Any) -> None:
+    items = content.items() if isinstance(content, dict) else enumerate(content)
+    for name, value in items:
+        nested = isinstance(value, dict) or (isinstance(value, (list, tuple)) and any(map(_is_nested, value)))
+        if nested and value:
+            _grow(node.add(str(name)), value)
+        else:
+            text = ", ".join(map(_text, value)) if isinstance(value, (list, tuple)) else _text(value)
+            node.add(f"{name}: {text}".replace("[", r"\["))
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, (dict, list, tuple))
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def quieten_libraries() -> None:
+    """Keep hints that only concern developers of other libraries from the user's screen."""
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for module in ("lightning", "torch", "monai", "dipy", "nibabel"):
+        warnings.filterwarnings("ignore", module=rf"{module}\b.*")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")

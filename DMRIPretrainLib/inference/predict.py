@@ -1,0 +1,201 @@
+"""From a scan on disk to a folder of results."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..files import write_json, write_nifti
+from ..networks.device import choose_device
+from ..networks.model import HeadSpec
+from ..networks.model_file import ModelCard, load_model
+from ..progress import Progress, silent
+from ..qspace.harmonics import rotation_matrix
+from ..qspace.prepare import PreparedScan, prepare_scan
+from ..scans.frames import grid_to_world_rotation
+from ..scans.scan import Scan
+from ..tasks import maps
+from ..tasks.orientation import FODF_ORDER
+from .predictor import Predictor
+from .preview import TISSUE_LEGEND, render_preview
+from .uncertainty import direction_spread, direction_subsets, normalised_entropy
+
+REPORT = "report.json"
+PREVIEW = "preview.png"
+SEGMENTATION_UNCERTAINTY = "segmentation_uncertainty.nii.gz"
+CROSSINGS_UNCERTAINTY = "crossings_uncertainty.nii.gz"
+ORIENTATION_UNCERTAINTY = "orientation_uncertainty.nii.gz"
+
+_DEFAULT_WINDOW = 64
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Results in the voxel order of the scan's file; directions in the world frame.
+
+    Attributes:
+        head: what was asked.
+        answer: (X, Y, Z) labels or counts, or (X, Y, Z, 3, 3) peaks.
+        probabilities: (X, Y, Z, C) class probabilities, or fODF coefficients.
+        uncertainty: (X, Y, Z) normalised entropy, or mean angle in degrees; None where not computed.
+    """
+
+    head: HeadSpec
+    answer: np.ndarray
+    probabilities: np.ndarray
+    uncertainty: np.ndarray | None
+
+
+def predict(
+    scan: Scan,
+    models: list[Path],
+    out: Path,
+    *,
+    device: str = "auto",
+    ensemble: int = 0,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Answer every task of every model for one scan and write the results.
+
+    Args:
+        scan: a scan with its mask.
+        models: model files; where two answer the same task, the later one counts.
+        out: folder for the results.
+        device: ``auto``, ``cpu``, ``cuda``...
+        ensemble: number of random subsets of 80 % of the directions whose spread gives the
+            uncertainty of directions, and which are averaged into the probabilities; 0 for none.
+        progress: told how far it is.
+
+    Returns:
+        The content of ``report.json``.
+
+    Raises:
+        UserError: if a model or the scan cannot be used, or the folder cannot be written.
+    """
+    begun = time.monotonic()
+    where = choose_device(device)
+    prepared = prepare_scan(scan)
+    predictions: dict[str, Prediction] = {}
+    cards = {}
+    for number, path in enumerate(models):
+        model, card = load_model(path)
+        cards[str(path)] = card
+        predictor = Predictor(model, int(card.settings.get("patch", _DEFAULT_WINDOW)), where)
+        part = _scaled(progress, number / len(models), 1 / len(models))
+        predictions |= run_model(predictor, prepared, ensemble, part)
+    seconds = time.monotonic() - begun
+    progress("writing", 1.0)
+    for prediction in predictions.values():
+        _save(out, prediction, scan.affine)
+    report = _report(scan, prepared, predictions, cards)
+    report |= {"device": str(where), "seconds": round(seconds, 2), "ensemble": ensemble}
+    save_preview(out / PREVIEW, scan, predictions, [" + ".join(Path(path).name for path in models)])
+    write_json(out / REPORT, report)
+    return report
+
+
+def run_model(
+    predictor: Predictor, scan: PreparedScan, ensemble: int = 0, progress: Progress = silent
+) -> dict[str, Prediction]:
+    """Answers of one model, turned back to the voxel order of the file and the world frame."""
+    share = 1 / (1 + ensemble)
+    whole = predictor.probabilities(scan, progress=_scaled(progress, 0, share))
+    averages = {task: probabilities / (1 + ensemble) for task, probabilities in whole.items()}
+    members: list[np.ndarray] = []
+    for number, volumes in enumerate(direction_subsets(scan.table, ensemble), start=1):
+        part = predictor.probabilities(scan, volumes, _scaled(progress, number * share, share))
+        for task, probabilities in part.items():
+            averages[task] += probabilities / (1 + ensemble)
+        if "orientation" in part:
+            members.append(predictor.tasks["orientation"].answer(part["orientation"], scan.mask))
+    answers = predictor.answers(averages, scan.mask)
+    return {
+        task: _in_file_order(predictor.tasks[task].head, scan, answers[task], averages[task], members)
+        for task in answers
+    }
+
+
+def _in_file_order(
+    head: HeadSpec, scan: PreparedScan, answer: np.ndarray, average: np.ndarray, members: list[np.ndarray]
+) -> Prediction:
+    undo = scan.orientation.undo
+    inside = np.moveaxis(average, 0, -1) * scan.mask[..., None]
+    if head.task == "orientation":
+        spread = undo(direction_spread(answer, members)) if members else None
+        to_world = grid_to_world_rotation(scan.affine)
+        turn = rotation_matrix(to_world, FODF_ORDER).astype(np.float32)
+        return Prediction(head, undo(answer @ to_world.T.astype(np.float32)), undo(inside @ turn.T), spread)
+    uncertainty = normalised_entropy(average) * scan.mask
+    return Prediction(head, undo(answer), undo(inside), undo(uncertainty))
+
+
+def _save(out: Path, prediction: Prediction, affine: np.ndarray) -> None:
+    answer, probabilities, uncertainty = prediction.answer, prediction.probabilities, prediction.uncertainty
+    if prediction.head.task == "orientation":
+        maps.save_peaks(out / maps.PEAKS, answer, affine)
+        maps.save_fod(out / maps.FOD, probabilities, affine)
+        name = ORIENTATION_UNCERTAINTY
+    elif prediction.head.task == "crossings":
+        maps.save_crossings(out / maps.CROSSINGS, answer, affine)
+        maps.save_probabilities(out / maps.CROSSINGS_PROBABILITIES, probabilities, affine)
+        name = CROSSINGS_UNCERTAINTY
+    else:
+        maps.save_segmentation(out / maps.SEGMENTATION, answer, affine)
+        maps.save_probabilities(out / maps.SEGMENTATION_PROBABILITIES, probabilities, affine)
+        name = SEGMENTATION_UNCERTAINTY
+    if uncertainty is not None:
+        write_nifti(out / name, uncertainty.astype(np.float32), affine)
+
+
+def save_preview(path: Path, scan: Scan, predictions: dict[str, Prediction], title: list[str]) -> None:
+    """Write the picture of a scan and its results."""
+    answers = {task: prediction.answer for task, prediction in predictions.items()}
+    legend = _legend(predictions["segmentation"].head) if "segmentation" in predictions else TISSUE_LEGEND
+    render_preview(
+        path,
+        scan.mean_b0(),
+        scan.affine,
+        np.asarray(scan.mask),
+        segmentation=answers.get("segmentation"),
+        crossings=answers.get("crossings"),
+        peaks=answers.get("orientation"),
+        title=[f"{scan.path.name if scan.path else 'scan'}: {scan.gradients.describe()}", *title],
+        labels=legend,
+    )
+
+
+def _legend(head: HeadSpec) -> dict[int, tuple[str, tuple[int, int, int]]]:
+    rows = zip(head.values, head.labels, head.colours, strict=True)
+    return {value: (label, colour) for value, label, colour in rows if value}
+
+
+def _report(
+    scan: Scan, prepared: PreparedScan, predictions: dict[str, Prediction], cards: dict[str, ModelCard]
+) -> dict[str, Any]:
+    voxel = abs(float(np.linalg.det(scan.affine[:3, :3]))) / 1000
+    report: dict[str, Any] = {
+        "scan": scan.path,
+        "gradient_table": scan.gradients.describe(),
+        "shells_used": [round(fit.bvalue) for fit in prepared.projection().fits],
+        "brain_ml": round(float(prepared.mask.sum()) * voxel, 1),
+        "models": {path: {"recipe": card.recipe, "metrics": card.metrics} for path, card in cards.items()},
+        "tasks": sorted(predictions),
+    }
+    for task, prediction in predictions.items():
+        if task != "orientation":
+            head = prediction.head
+            volumes = zip(head.labels, head.values, strict=True)
+            report[f"{task}_ml"] = {n: round(float((prediction.answer == v).sum()) * voxel, 1) for n, v in volumes if v}
+        if prediction.uncertainty is not None:
+            inside = prediction.uncertainty[np.asarray(scan.mask)]
+            report[f"{task}_mean_uncertainty"] = round(float(inside.mean()), 4)
+    if torch.cuda.is_available():
+        report["gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 1e6)
+    return report
+
+
+def _scaled(progress: Progress, start: float, share: float) -> Progress:
+    return lambda step, fraction: progress(step, start + share * fraction)

@@ -1,0 +1,103 @@
+"""Run a model over a whole scan, in windows of the size it was trained with."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ..networks.model import DiffusionModel
+from ..progress import Progress, silent
+from ..qspace.prepare import PreparedScan
+from ..tasks.registry import make_task
+
+#: Share of a window that overlaps the next one.
+_OVERLAP = 0.25
+#: Voxels whose features are held at once; a shell of 64 directions takes about 60 MB.
+_VOXELS_AT_ONCE = 60_000
+
+
+class Predictor:
+    """A model ready to answer.
+
+    Args:
+        model: the model; it is moved to the device and put into evaluation mode.
+        window: edge of the windows in voxels. Instance norm sees the statistics of a window, so take
+            about the size of the patches in training.
+        device: where to compute.
+    """
+
+    def __init__(self, model: DiffusionModel, window: int, device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
+        self.model = model.to(self.device).eval()
+        self.window = window
+        self.tasks = {head.task: make_task(head) for head in model.architecture.heads}
+
+    @torch.inference_mode()
+    def probabilities(
+        self, scan: PreparedScan, volumes: np.ndarray | None = None, progress: Progress = silent
+    ) -> dict[str, np.ndarray]:
+        """Averaged output of every head.
+
+        Args:
+            scan: the scan.
+            volumes: use these volumes alone; None for all.
+            progress: told how far it is.
+
+        Returns:
+            (C, X, Y, Z) float32 probabilities (fODF coefficients for orientation) by task, in RAS voxel
+            order and the grid frame.
+        """
+        from monai.inferers import SlidingWindowInferer
+
+        box = _bounding_box(scan.mask)
+        adapted = self._adapt(scan, volumes, box)
+        inferer = SlidingWindowInferer(
+            self.window, sw_batch_size=1, overlap=_OVERLAP, mode="gaussian", padding_mode="constant", device="cpu"
+        )
+        count = _window_count(adapted.shape[2:], self.window)
+        done = 0
+
+        def answer(window: torch.Tensor) -> dict[str, torch.Tensor]:
+            nonlocal done
+            outputs = self.model.answer(window.to(self.device))
+            done += 1
+            progress("predicting", min(done / count, 1.0))
+            return {task: self.tasks[task].probabilities(output).float().cpu() for task, output in outputs.items()}
+
+        averaged = inferer(adapted, answer)
+        return {task: _uncrop(tensor[0].numpy(), scan.shape, box) for task, tensor in averaged.items()}
+
+    def _adapt(self, scan: PreparedScan, volumes: np.ndarray | None, box: tuple[slice, ...]) -> torch.Tensor:
+        """(1, A, x, y, z) input of the backbone in the box, slab by slab: features are far larger than it."""
+        projection = scan.projection(volumes)
+        x, y, z = box
+        size = max(1, _VOXELS_AT_ONCE // ((y.stop - y.start) * (z.stop - z.start)))
+        slabs = []
+        for start in range(x.start, x.stop, size):
+            where = (slice(start, min(start + size, x.stop)), y, z)
+            features = scan.features(where, projection, volumes, self.device)
+            slabs.append(self.model.adapter(features).float().cpu())
+        return torch.cat(slabs, dim=2)
+
+    def answers(self, probabilities: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, np.ndarray]:
+        """The map of every task, from :meth:`probabilities`, in RAS voxel order and the grid frame."""
+        return {task: self.tasks[task].answer(average, mask) for task, average in probabilities.items()}
+
+
+def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+    """Smallest box around the mask, so that nothing is spent on air."""
+    return tuple(
+        slice(int(present[0]), int(present[-1]) + 1)
+        for present in (np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3))
+    )
+
+
+def _uncrop(cropped: np.ndarray, shape: Sequence[int], box: tuple[slice, ...]) -> np.ndarray:
+    whole = np.zeros((len(cropped), *shape), dtype=np.float32)
+    whole[(slice(None), *box)] = cropped
+    return whole
+
+
+def _window_count(shape: Sequence[int], window: int) -> int:
+    step = max(1, int(window * (1 - _OVERLAP)))
+    return int(np.prod([max(1, int(np.ceil((size - window) / step)) + 1) for size in shape]))

@@ -1,0 +1,35 @@
+# `make` alone lists the targets.
+VENV := .venv
+PYTHON_SOURCES := DMRIPretrainLib Testing
+
+.PHONY: help env demo test lint FORCE
+
+help:
+	@echo "make demo                         label, train and predict on a real scan and a simulated brain"
+	@echo "make demo SCAN=path/dwi.nii.gz    the same on your own scan (bval and bvec beside it)"
+	@echo "make test                         check and test everything that needs no GPU"
+	@echo "make lint                         ruff and mypy alone"
+	@echo "make env                          the developer's environment, in $(VENV)"
+	@echo "make env TORCH=torch              the same with the PyTorch that pip prefers (CUDA on Linux)"
+
+env: $(VENV)/.ready-dev
+	@echo "environment: $(VENV) is ready"
+
+demo: $(VENV)/.ready-run
+	$(VENV)/bin/dmri-pretrain demo $(if $(SCAN),--scan "$(SCAN)")
+
+test: lint
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.ready-test
+	$(VENV)/bin/ruff check $(PYTHON_SOURCES)
+	$(VENV)/bin/ruff format --check $(PYTHON_SOURCES)
+	$(VENV)/bin/mypy
+
+$(VENV)/.ready-%: pyproject.toml .ci/environment.sh
+	@TORCH="$(TORCH)" PYTHON="$(PYTHON)" .ci/environment.sh $*
+
+# Asking for another PyTorch is a reason to do it again.
+ifneq ($(TORCH),)
+$(VENV)/.ready-run $(VENV)/.ready-test $(VENV)/.ready-dev: FORCE
+endif

@@ -1,0 +1,100 @@
+"""Fibre orientation: an fODF, and its peaks."""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from ..evaluation.orientation import orientation_metrics
+from ..networks.model import HeadSpec
+from ..qspace.deconvolution import lobe
+from ..qspace.harmonics import coefficient_count, evaluation_matrix, hemisphere, rotation_matrix
+from .peaks import find_peaks
+
+#: Spherical harmonics order of the fODF.
+FODF_ORDER = 8
+
+
+def orientation_head() -> HeadSpec:
+    """Head for an fODF; it has no labels."""
+    return HeadSpec("orientation")
+
+
+class OrientationTask:
+    """The fODF in the library's spherical harmonics basis, order 8, grid frame.
+
+    The target is made of the label's peaks: each is a smooth lobe (heat kernel on the sphere) whose
+    height is the peak's amplitude. The loss is the mean squared difference over the sphere, which is
+    symmetric under the sign of a direction by construction, plus a penalty on negative values.
+    """
+
+    output_channels = coefficient_count(FODF_ORDER)
+    target_channels = output_channels
+
+    def __init__(self, head: HeadSpec) -> None:
+        self.head = head
+        self._values = torch.tensor(evaluation_matrix(hemisphere()[::4], FODF_ORDER), dtype=torch.float32)
+
+    def target(self, label: np.ndarray) -> np.ndarray:
+        """(45, X, Y, Z) fODF of (X, Y, Z, 3, 3) peaks, unit vector x amplitude, grid frame."""
+        return peaks_to_fodf(label)
+
+    def move(self, target: torch.Tensor, matrix: np.ndarray) -> torch.Tensor:
+        """Turn the fODF with its voxels."""
+        turn = torch.as_tensor(_turn(tuple(matrix.ravel().tolist())), dtype=target.dtype, device=target.device)
+        return torch.einsum("ij,jxyz->ixyz", turn, target)
+
+    def loss(self, output: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Squared difference (Parseval) plus a soft non-negativity, in the mask."""
+        voxels = mask.sum().clamp(min=1)
+        difference = ((output - target).square().sum(dim=1) * mask).sum() / voxels
+        inside = output.movedim(1, -1)[mask > 0]
+        negative = (inside @ self._values.to(output.device, output.dtype).T).clamp(max=0).square().sum() / voxels
+        return difference + 4 * np.pi / len(self._values) * negative
+
+    def probabilities(self, output: torch.Tensor) -> torch.Tensor:
+        """Coefficients average as they are."""
+        return output
+
+    def answer(self, average: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """(X, Y, Z, 3, 3) peaks, unit vector x amplitude, strongest first, grid frame."""
+        peaks = np.zeros((*mask.shape, 3, 3), dtype=np.float32)
+        peaks[mask] = find_peaks(average[:, mask].T)
+        return peaks
+
+    def score(self, answer: np.ndarray, label: np.ndarray, mask: np.ndarray) -> dict[str, float]:
+        """Angular errors where the reference has a fibre.
+
+        The score is 1 - e / 90 with e the mean error of the dominant fibre in degrees, 90 where it was missed.
+        """
+        metrics = orientation_metrics(answer, label, mask)
+        missing = metrics["dominant_missing"]
+        error = np.nan_to_num(metrics["dominant_mean"], nan=90.0) * (1 - missing) + 90.0 * missing
+        return {
+            "score": float(1 - np.nan_to_num(error, nan=90.0) / 90),
+            "dominant error [deg]": metrics["dominant_mean"],
+            "matched error [deg]": metrics["matched_mean"],
+        }
+
+
+@lru_cache(maxsize=64)
+def _turn(matrix: tuple[float, ...]) -> np.ndarray:
+    """Rotation of coefficients; the 48 symmetries of a cube come again and again."""
+    return rotation_matrix(np.reshape(matrix, (3, 3)), FODF_ORDER)
+
+
+def peaks_to_fodf(peaks: np.ndarray) -> np.ndarray:
+    """(45, X, Y, Z) float32 fODF of (X, Y, Z, 3, 3) peaks, in the frame of the peaks.
+
+    A lone peak of amplitude a gives an fODF whose maximum is a.
+    """
+    shape = lobe(FODF_ORDER)
+    amplitudes = np.linalg.norm(peaks, axis=-1)
+    fodf = np.zeros((*amplitudes.shape[:-1], len(shape)), dtype=np.float32)
+    for index in range(peaks.shape[-2]):
+        present = amplitudes[..., index] > 0
+        amplitude = amplitudes[..., index][present][:, None]
+        directions = peaks[..., index, :][present] / amplitude
+        if len(directions):
+            fodf[present] += evaluation_matrix(directions, FODF_ORDER) * shape * amplitude
+    return np.ascontiguousarray(np.moveaxis(fodf, -1, 0))

@@ -64,7 +64,7 @@ def info(
     if check_gradients or fix_gradients:
         loaded = load_scan(scan, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold, check=False)
         result = check(loaded)
-        content["gradient_check"] = result.to_json()
+        content["gradient_check"] = result.to_json() if json else result.summary()
         if fix_gradients and result.verdict == "wrong":
             write_bvecs(fix_gradients, corrected_table(loaded, result.best), loaded.affine)
             content["corrected_bvec"] = str(fix_gradients)

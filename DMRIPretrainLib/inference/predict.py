@@ -19,8 +19,9 @@ from ..scans.frames import grid_to_world_rotation
 from ..scans.scan import Scan
 from ..tasks import maps
 from ..tasks.orientation import FODF_ORDER
+from ..tasks.segmentation import tissue_head
 from .predictor import Predictor
-from .preview import TISSUE_LEGEND, render_preview
+from .preview import legend_of, render_preview
 from .uncertainty import direction_spread, direction_subsets, normalised_entropy
 
 REPORT = "report.json"
@@ -153,7 +154,7 @@ def _save(out: Path, prediction: Prediction, affine: np.ndarray) -> None:
 def save_preview(path: Path, scan: Scan, predictions: dict[str, Prediction], title: list[str]) -> None:
     """Write the picture of a scan and its results."""
     answers = {task: prediction.answer for task, prediction in predictions.items()}
-    legend = _legend(predictions["segmentation"].head) if "segmentation" in predictions else TISSUE_LEGEND
+    head = predictions["segmentation"].head if "segmentation" in predictions else tissue_head()
     render_preview(
         path,
         scan.mean_b0(),
@@ -163,13 +164,8 @@ def save_preview(path: Path, scan: Scan, predictions: dict[str, Prediction], tit
         crossings=answers.get("crossings"),
         peaks=answers.get("orientation"),
         title=[f"{scan.path.name if scan.path else 'scan'}: {scan.gradients.describe()}", *title],
-        labels=legend,
+        labels=legend_of(head.labels, head.colours, head.values),
     )
-
-
-def _legend(head: HeadSpec) -> dict[int, tuple[str, tuple[int, int, int]]]:
-    rows = zip(head.values, head.labels, head.colours, strict=True)
-    return {value: (label, colour) for value, label, colour in rows if value}
 
 
 def _report(

@@ -3,8 +3,7 @@
 import numpy as np
 
 from ..evaluation.orientation import axis_angles
-from ..qspace.shells import MINIMUM_DIRECTIONS, count_distinct
-from ..scans.gradient_table import GradientTable
+from ..scans.gradient_table import MINIMUM_DIRECTIONS, GradientTable, count_directions
 
 #: Share of the directions of each shell that a member of the ensemble sees.
 _SUBSET_SHARE = 0.8
@@ -32,7 +31,7 @@ def _subset(table: GradientTable, rng: np.random.Generator) -> list[np.ndarray]:
     for shell in table.shells():
         size = max(MINIMUM_DIRECTIONS, int(np.ceil(_SUBSET_SHARE * len(shell.indices))))
         part = rng.permutation(shell.indices)[:size]
-        enough = count_distinct(table.directions[part]) >= MINIMUM_DIRECTIONS
+        enough = count_directions(table.directions[part]) >= MINIMUM_DIRECTIONS
         chosen.append(part if enough else shell.indices)
     return chosen
 

@@ -1,10 +1,10 @@
 """Task heads: what turns the decoder's features into an answer."""
 
+import numpy as np
 import torch
 from torch import nn
 
-from ..qspace.harmonics import coefficient_orders
-from ..qspace.shells import FEATURE_ORDER
+from ..qspace.harmonics import coefficient_orders, evaluation_matrix, hemisphere, order_of
 from .adapters import ShellSetAdapter
 
 
@@ -24,29 +24,62 @@ class TaskHead(nn.Module):
         return self.layers(torch.cat([decoded, adapted], dim=1))
 
 
-class FODFHead(nn.Module):
-    """Refines the linear fODF among the backbone's input.
+#: Factors of the linear fODF, its square and its fourth power, for the orders 0, 2, 4, 6 and 8: least squares
+#: between them and the true fODF of two simulated brains (64 x 1000 and 60 x 1500, SNR 25).
+_SHARPENING = ((-0.22, 0.89, 1.01), (0.76, 0.37, 0.12), (0.01, 1.02, 1.07), (-0.71, 1.51, 1.66), (0.0, -2.31, 4.60))
 
-    Each order of the linear fODF is scaled by a factor that the network chooses for the voxel, which turns
-    with the head as the fibres do, and a correction is added. Untrained it hands the linear fODF through.
+
+class FODFHead(nn.Module):
+    """Sharpens and refines the linear fODF among the backbone's input.
+
+    Powers of the linear fODF on the sphere have narrower lobes, and so the high orders that the signal's noise
+    hides (as in the sharpening deconvolution transform, Descoteaux et al. 2009). Each order of the linear fODF, of
+    its square and of its fourth power is scaled by a factor that the network chooses for the voxel: this turns
+    with the head as the fibres do. A correction is added. Untrained, the factors are those that fit simulated
+    brains best, so that training starts from a useful fODF.
     """
+
+    _order_of: torch.Tensor
+    _values: torch.Tensor
+    _coefficients: torch.Tensor
 
     def __init__(self, inputs: int, outputs: int, hidden: int = 64) -> None:
         super().__init__()
-        self._orders = len(range(0, FEATURE_ORDER + 1, 2))
-        self.body = TaskHead(inputs, outputs + self._orders, hidden)
+        fodf_order = order_of(outputs)
+        self.register_buffer("_order_of", torch.as_tensor(coefficient_orders(fodf_order) // 2), persistent=False)
+        self.factors = nn.Parameter(torch.tensor(_SHARPENING).T.contiguous())
+        self.body = TaskHead(inputs, outputs + self.factors.numel(), hidden)
         last = self.body.layers[-1]
         nn.init.zeros_(last.weight)  # type: ignore[arg-type]
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-        index = torch.as_tensor(coefficient_orders(FEATURE_ORDER) // 2)
-        self.register_buffer("_order_of", index, persistent=False)
+        values = evaluation_matrix(hemisphere(), fodf_order)
+        self.register_buffer("_values", torch.tensor(values, dtype=torch.float32), persistent=False)
+        inverse = np.linalg.pinv(values)
+        self.register_buffer("_coefficients", torch.tensor(inverse, dtype=torch.float32), persistent=False)
 
     def forward(self, decoded: torch.Tensor, adapted: torch.Tensor) -> torch.Tensor:
         """(B, D, X, Y, Z) decoder features and (B, A, X, Y, Z) backbone input to (B, 45, X, Y, Z)."""
-        factors, correction = self.body(decoded, adapted).tensor_split([self._orders], dim=1)
-        linear = ShellSetAdapter.fodf(adapted) * (1 + factors[:, self._order_of])
+        banks = self._sharpened(ShellSetAdapter.fodf(adapted).detach())
+        count = self.factors.numel()
+        chosen, correction = self.body(decoded, adapted).tensor_split([count], dim=1)
+        factors = chosen.unflatten(1, self.factors.shape) + self.factors[..., None, None, None]
+        for index, bank in enumerate(banks):
+            correction = correction + bank * factors[:, index][:, self._order_of]
+        return correction
+
+    @torch.no_grad()
+    def _sharpened(self, linear: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(B, 45, X, Y, Z) of the linear fODF, its square and its fourth power, all with its maximum."""
         known = linear.shape[1]
-        return torch.cat([correction[:, :known] + linear, correction[:, known:]], dim=1)
+        padded = torch.cat([linear, linear.new_zeros(len(linear), len(self._order_of) - known, *linear.shape[2:])], 1)
+        values = torch.einsum("dk,bkxyz->bdxyz", self._values[:, :known], linear).clamp_(min=0)
+        relative = values / values.amax(dim=1, keepdim=True).clamp(min=1e-6)
+        square = values * relative
+        fourth = square * relative.square_()
+        return padded, self._project(square), self._project(fourth)
+
+    def _project(self, values: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("kd,bdxyz->bkxyz", self._coefficients, values)
 
 
 class PlainHead(nn.Module):

@@ -89,9 +89,7 @@ def _read_header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     header = json.loads(text)
     version = header.get("format_version")
     if version != FORMAT_VERSION:
-        raise UserError(
-            f"{path}: expected model format {FORMAT_VERSION}, found {version}; update DMRIPretrain or take another model"
-        )
+        raise UserError(f"{path}: expected model format {FORMAT_VERSION}, found {version}; update DMRIPretrain")
     return header
 
 

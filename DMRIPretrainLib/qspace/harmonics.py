@@ -15,6 +15,18 @@ def coefficient_count(order: int) -> int:
     return (order + 1) * (order + 2) // 2
 
 
+def order_of(coefficients: int) -> int:
+    """The even order that has this many coefficients: 8 for 45.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    order = round((np.sqrt(8 * coefficients + 1) - 3) / 2)
+    if order % 2 or coefficient_count(order) != coefficients:
+        raise ValueError(f"no even order has {coefficients} coefficients")
+    return order
+
+
 def coefficient_orders(order: int) -> np.ndarray:
     """(K,) the order l of every coefficient up to ``order``."""
     return np.concatenate([np.full(2 * degree + 1, degree) for degree in range(0, order + 1, 2)])

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import UserError
-from ..scans.gradient_table import GradientTable, Shell
+from ..scans.gradient_table import MINIMUM_DIRECTIONS, GradientTable, Shell, count_directions
 from .harmonics import coefficient_count, coefficient_orders, evaluation_matrix
 
 #: Spherical harmonics order of the features; 8 adds nothing at clinical noise (64 directions, SNR 20).
 FEATURE_ORDER = 6
 FEATURE_COEFFICIENTS = coefficient_count(FEATURE_ORDER)
-
-#: A shell with fewer distinct directions cannot be fitted.
-MINIMUM_DIRECTIONS = 6
 
 #: Width of a pseudo-shell of a Cartesian (DSI) table, relative to its mean b-value.
 PSEUDO_SHELL_TOLERANCE = 0.10
@@ -47,12 +44,6 @@ def fit_order(distinct_directions: int) -> int:
     return 4 if distinct_directions >= coefficient_count(4) else 2
 
 
-def count_distinct(directions: np.ndarray) -> int:
-    """Number of (N, 3) unit vectors that differ, up to sign, by more than one degree."""
-    similar = np.abs(directions @ directions.T) > np.cos(np.radians(1.0))
-    return int(len(directions) - np.count_nonzero(np.triu(similar, 1).any(axis=0)))
-
-
 def fit_shell(shell: Shell, table: GradientTable) -> ShellFit:
     """Laplace-Beltrami regularised fit of one shell.
 
@@ -64,7 +55,7 @@ def fit_shell(shell: Shell, table: GradientTable) -> ShellFit:
         table: table of the scan; coefficients come out in the frame of its directions.
     """
     directions = table.directions[shell.indices]
-    order = fit_order(count_distinct(directions))
+    order = fit_order(count_directions(directions))
     design = evaluation_matrix(directions, order)
     strength = (1e-4 if shell.bvalue <= 1500 else 3e-5) * len(directions)
     orders = coefficient_orders(order)
@@ -99,7 +90,7 @@ def fit_table(table: GradientTable) -> tuple[ShellFit, ...]:
 
 
 def _usable(shells: tuple[Shell, ...], table: GradientTable) -> tuple[Shell, ...]:
-    return tuple(s for s in shells if count_distinct(table.directions[s.indices]) >= MINIMUM_DIRECTIONS)
+    return tuple(s for s in shells if count_directions(table.directions[s.indices]) >= MINIMUM_DIRECTIONS)
 
 
 def _pseudo_shells(table: GradientTable) -> tuple[Shell, ...]:

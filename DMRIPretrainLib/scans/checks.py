@@ -10,14 +10,8 @@ import numpy as np
 from ..errors import UserError
 from .frames import grid_to_world_rotation
 from .fsl import UNIT_LENGTH_TOLERANCE
-from .gradient_table import GradientTable
+from .gradient_table import MINIMUM_DIRECTIONS, GradientTable, count_directions
 from .scan import Scan
-
-#: A diffusion tensor has six unknowns.
-MIN_DIRECTIONS = 6
-
-#: Directions nearer than this (degrees, up to sign) count as one.
-_SAME_DIRECTION_ANGLE = 1.0
 
 #: The largest b-value of a table in s/mm² lies between these; outside, the unit is another one.
 _PLAUSIBLE_MAXIMUM = (60.0, 1e6)
@@ -101,15 +95,6 @@ def raise_errors(findings: Iterable[Finding], path: Path | None) -> None:
         raise UserError(f"{path or 'scan'}: {'; also: '.join(errors)}")
 
 
-def count_directions(vectors: np.ndarray) -> int:
-    """Number of distinct directions up to sign among (N, 3) vectors; zero and NaN vectors do not count."""
-    lengths = np.linalg.norm(vectors, axis=1)
-    valid = np.isfinite(lengths) & (lengths > 0)
-    units = vectors[valid] / lengths[valid, None]
-    same = np.abs(units @ units.T) > np.cos(np.deg2rad(_SAME_DIRECTION_ANGLE))
-    return int(np.sum(~np.any(np.tril(same, k=-1), axis=1)))
-
-
 def _check_unit(largest: float) -> list[Finding]:
     low, high = _PLAUSIBLE_MAXIMUM
     if 0.0 < largest < low:
@@ -153,12 +138,12 @@ def _check_lengths(lengths: np.ndarray, weighted: np.ndarray) -> list[Finding]:
 
 def _check_directions(gradients: GradientTable) -> list[Finding]:
     count = count_directions(gradients.directions[~gradients.is_b0])
-    if count >= MIN_DIRECTIONS:
+    if count >= MINIMUM_DIRECTIONS:
         return []
     return [
         _error(
             "few-directions",
-            f"expected at least {MIN_DIRECTIONS} distinct gradient directions, found {count} in "
+            f"expected at least {MINIMUM_DIRECTIONS} distinct gradient directions, found {count} in "
             f"{int(np.sum(~gradients.is_b0))} weighted volumes; give a scan with more",
         )
     ]

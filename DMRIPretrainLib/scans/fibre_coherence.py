@@ -43,7 +43,7 @@ _NEIGHBOURS = [step for step in itertools.product((-1, 0, 1), repeat=3) if step 
 
 
 @dataclass(frozen=True)
-class _Fibres:
+class Fibres:
     """Fibre directions of a brain, zero outside of it.
 
     Attributes:
@@ -65,11 +65,11 @@ class _Fibres:
     @cached_property
     def blocks(self) -> np.ndarray:
         """(X, Y, Z) number of the block that each voxel is in."""
-        along = [
-            (np.arange(n) * step // BLOCK_SIZE).astype(int) for n, step in zip(self.fa.shape, self.spacing, strict=True)
-        ]
-        numbers = np.meshgrid(*along, indexing="ij")
-        return np.asarray(np.ravel_multi_index(numbers, [int(axis[-1]) + 1 for axis in along]))
+        middle = (np.array(self.fa.shape).reshape(3, 1, 1, 1) - 1) / 2
+        offsets = (np.indices(self.fa.shape) - middle) * self.spacing.reshape(3, 1, 1, 1)
+        numbers = np.floor(offsets / BLOCK_SIZE).astype(int)
+        numbers -= numbers.min(axis=(1, 2, 3), keepdims=True)
+        return np.asarray(np.ravel_multi_index(tuple(numbers), tuple(numbers.max(axis=(1, 2, 3)) + 1)))
 
     def sum_blocks(self, values: np.ndarray, weights: np.ndarray, voxels: np.ndarray) -> np.ndarray:
         """(B, C) weighted sums of (V, C) values by the block of their voxels, given as (V,) block numbers."""
@@ -90,22 +90,34 @@ def tensor_volumes(scan: Scan) -> np.ndarray | None:
     return volumes if np.linalg.cond(design) < 1e3 else None
 
 
-def fibre_evidence(scan: Scan, volumes: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Evidence for each candidate change of the gradient table, in blocks of the brain.
+def fit_fibres(scan: Scan, volumes: np.ndarray) -> Fibres:
+    """Fibre directions of a scan with the gradient table as given, from a log-linear tensor fit.
 
     Args:
         scan: the scan; its mask, or where it has none ``brain_mask``, says where the brain is.
         volumes: indices of the volumes to use (``tensor_volumes``).
-        candidates: (C, 3, 3) orthogonal matrices that multiply directions in the grid frame.
 
-    Returns:
-        (2, B, C) sums of alignment and tube evidence in the B blocks that have any; higher is better.
+    Raises:
+        UserError: if no brain is found.
     """
     signal, mask, spacing = _working_image(scan, volumes)
     table = scan.grid_gradients().subset(volumes)
-    fibres = _Fibres(*_fit(signal, mask, _tensor_design(table.bvals, table.directions)), mask, spacing)
-    evidence = np.stack([_alignment(fibres, candidates), _tubes(fibres, candidates)])
-    return evidence[:, np.any(evidence != 0, axis=(0, 2))]
+    fa, directions = _fit(signal, mask, _tensor_design(table.bvals, table.directions))
+    return Fibres(fa, directions, mask, spacing)
+
+
+def fibre_evidence(fibres: Fibres, candidates: np.ndarray) -> np.ndarray:
+    """Evidence for candidate changes of the gradient table, in blocks of the brain.
+
+    Args:
+        fibres: directions with the table as given.
+        candidates: (C, 3, 3) orthogonal matrices that multiply directions in the grid frame.
+
+    Returns:
+        (2, B, C) sums of alignment and tube evidence in the B blocks of fibres; higher is better.
+    """
+    used = np.unique(fibres.blocks[fibres.inside(margin=1)])
+    return np.stack([_alignment(fibres, candidates), _tubes(fibres, candidates)])[:, used]
 
 
 def _tensor_design(bvals: np.ndarray, directions: np.ndarray) -> np.ndarray:
@@ -136,8 +148,9 @@ def _block_mean(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
 
 def _fit(signal: np.ndarray, mask: np.ndarray, design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """FA (X, Y, Z) and principal directions (X, Y, Z, 3) of a log-linear tensor fit, zero outside the mask."""
-    floor = 1e-3 * max(float(np.median(signal)), 1e-6)
-    logarithm = np.log(np.maximum(np.nan_to_num(signal), floor))
+    signal = np.nan_to_num(signal)
+    floor = np.maximum(1e-3 * signal.max(axis=1, keepdims=True), 1e-6)
+    logarithm = np.log(np.maximum(signal, floor))
     coefficients = logarithm @ np.linalg.pinv(design).T.astype(np.float32)
     values, vectors = np.linalg.eigh(coefficients[:, [0, 3, 4, 3, 1, 5, 4, 5, 2]].reshape(-1, 3, 3))
     values = np.maximum(values, 0)
@@ -149,7 +162,7 @@ def _fit(signal: np.ndarray, mask: np.ndarray, design: np.ndarray) -> tuple[np.n
     return fa, directions
 
 
-def _alignment(fibres: _Fibres, candidates: np.ndarray) -> np.ndarray:
+def _alignment(fibres: Fibres, candidates: np.ndarray) -> np.ndarray:
     fa, directions, spacing, blocks = fibres.fa, fibres.directions, fibres.spacing, fibres.blocks
     inside = fibres.inside(margin=1)
     # Neighbours about equally far along all axes: else thick slices would favour directions in plane.
@@ -174,7 +187,7 @@ def _shifted(step: np.ndarray, shape: tuple[int, ...]) -> tuple[tuple[slice, ...
     return here, there
 
 
-def _tubes(fibres: _Fibres, candidates: np.ndarray) -> np.ndarray:
+def _tubes(fibres: Fibres, candidates: np.ndarray) -> np.ndarray:
     fa, spacing, blocks = fibres.fa, fibres.spacing, fibres.blocks
     # Differences of FA reach one voxel further, and must not reach outside the brain.
     inside = fibres.inside(margin=2)

@@ -7,6 +7,12 @@ import numpy as np
 #: Volumes up to this b-value (s/mm²) count as b0: some scanners (HCP 7T) use 60-70 for "b = 0".
 DEFAULT_B0_THRESHOLD = 100.0
 
+#: Fewer distinct directions describe neither a tensor nor a shell.
+MINIMUM_DIRECTIONS = 6
+
+#: Directions nearer than this (degrees, up to sign) count as one.
+_SAME_DIRECTION_ANGLE = 1.0
+
 
 @dataclass(frozen=True)
 class Shell:
@@ -89,3 +95,12 @@ class GradientTable:
         parts = [f"{int(self.is_b0.sum())} b0"]
         parts += [f"{len(shell.indices)} x {round(shell.bvalue)}" for shell in self.shells()]
         return " + ".join(parts)
+
+
+def count_directions(vectors: np.ndarray) -> int:
+    """Number of distinct directions up to sign among (N, 3) vectors; zero and NaN vectors do not count."""
+    lengths = np.linalg.norm(vectors, axis=1)
+    valid = np.isfinite(lengths) & (lengths > 0)
+    units = vectors[valid] / lengths[valid, None]
+    same = np.abs(units @ units.T) > np.cos(np.deg2rad(_SAME_DIRECTION_ANGLE))
+    return int(np.sum(~np.any(np.tril(same, k=-1), axis=1)))

@@ -20,12 +20,17 @@ def orientation_head() -> HeadSpec:
     return HeadSpec("orientation")
 
 
+#: Power of the target per voxel below which a patch has too few fibres to be measured by it; a lone fibre has 0.3.
+_LEAST_POWER = 0.05
+
+
 class OrientationTask:
     """The fODF in the library's spherical harmonics basis, order 8, grid frame.
 
     The target is made of the label's peaks: each is a smooth lobe (heat kernel on the sphere) whose
-    height is the peak's amplitude. The loss is the mean squared difference over the sphere, which is
-    symmetric under the sign of a direction by construction, plus a penalty on negative values.
+    height is the peak's amplitude. The loss is the squared difference over the sphere, which is symmetric
+    under the sign of a direction by construction, plus a penalty on negative values, as a share of the power of
+    the target: 0 is perfect, 1 is no better than no fibres.
     """
 
     output_channels = coefficient_count(FODF_ORDER)
@@ -46,11 +51,12 @@ class OrientationTask:
 
     def loss(self, output: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Squared difference (Parseval) plus a soft non-negativity, in the mask."""
-        voxels = mask.sum().clamp(min=1)
-        difference = ((output - target).square().sum(dim=1) * mask).sum() / voxels
+        difference = ((output - target).square().sum(dim=1) * mask).sum()
         inside = output.movedim(1, -1)[mask > 0]
-        negative = (inside @ self._values.to(output.device, output.dtype).T).clamp(max=0).square().sum() / voxels
-        return difference + 4 * np.pi / len(self._values) * negative
+        values = inside @ self._values.to(output.device, output.dtype).T
+        negative = 4 * np.pi / len(self._values) * values.clamp(max=0).square().sum()
+        power = (target.square().sum(dim=1) * mask).sum()
+        return (difference + negative) / torch.maximum(power, _LEAST_POWER * mask.sum()).clamp(min=1e-6)
 
     def probabilities(self, output: torch.Tensor) -> torch.Tensor:
         """Coefficients average as they are."""

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from ..qspace.harmonics import evaluation_matrix, hemisphere
+from ..qspace.harmonics import evaluation_matrix, hemisphere, order_of
 
 MAXIMUM_PEAKS = 3
 #: Peaks nearer to a stronger one than this many degrees are dropped.
@@ -77,7 +77,7 @@ def find_peaks(coefficients: np.ndarray) -> np.ndarray:
         (V, 3, 3) float32 unit vector x amplitude, strongest first, zero where there is none, in the frame
         of the coefficients.
     """
-    order = int((np.sqrt(8 * coefficients.shape[1] + 1) - 3) / 2)
+    order = order_of(coefficients.shape[1])
     sampling = _sampling()
     matrix = torch.tensor(evaluation_matrix(sampling.directions.numpy(), order), dtype=torch.float32)
     peaks = np.zeros((len(coefficients), MAXIMUM_PEAKS, 3), dtype=np.float32)

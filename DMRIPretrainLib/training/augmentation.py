@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..qspace.shells import MINIMUM_DIRECTIONS, count_distinct
 from ..scans.frames import cube_symmetries
-from ..scans.gradient_table import GradientTable
+from ..scans.gradient_table import MINIMUM_DIRECTIONS, GradientTable, count_directions
 
 _SYMMETRIES = cube_symmetries()
 _LEFT_RIGHT = np.diag([-1.0, 1.0, 1.0])
@@ -55,7 +54,7 @@ def draw_volumes(table: GradientTable, augmentation: Augmentation, rng: np.rando
         return np.arange(len(table))
     b0s = np.flatnonzero(table.is_b0)
     kept = [rng.permutation(b0s)[: rng.integers(1, len(b0s) + 1)]]
-    shells = [s.indices for s in table.shells() if count_distinct(table.directions[s.indices]) >= MINIMUM_DIRECTIONS]
+    shells = [s.indices for s in table.shells() if count_directions(table.directions[s.indices]) >= MINIMUM_DIRECTIONS]
     if not shells:
         return np.arange(len(table))
     if len(shells) > 1:
@@ -63,7 +62,7 @@ def draw_volumes(table: GradientTable, augmentation: Augmentation, rng: np.rando
     for indices in shells:
         fewest = max(MINIMUM_DIRECTIONS, int(np.ceil(augmentation.fewest_directions * len(indices))))
         chosen = rng.permutation(indices)[: rng.integers(fewest, len(indices) + 1)]
-        enough = count_distinct(table.directions[chosen]) >= MINIMUM_DIRECTIONS
+        enough = count_directions(table.directions[chosen]) >= MINIMUM_DIRECTIONS
         kept.append(chosen if enough else indices)
     return np.sort(np.concatenate(kept))
 

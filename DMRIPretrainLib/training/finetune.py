@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from ..errors import UserError
-from ..files import write_json
+from ..files import write_json, write_nifti
 from ..inference.predictor import Predictor
 from ..jobs.folder import JobFolder
 from ..networks.device import choose_device
@@ -31,6 +31,8 @@ from .patches import ConsecutiveSampler, PatchDataset
 #: Peak learning rate of fresh weights, and of weights that were trained before.
 FRESH_RATE = 1e-3
 TRAINED_RATE = 2e-4
+#: In the result folder where a single scan was learned from: mask of the part that was held out.
+HELD_OUT = "held_out.nii.gz"
 #: Shares of the fine-tuned weights that are tried when averaging them with the starting ones.
 _BLENDS = (0.25, 0.5, 0.75)
 
@@ -198,6 +200,10 @@ class _Run:
             return [loaded[case.scan] for case in training], [loaded[case.scan] for case in validation]
         self.job.append("warning", message="a single subject: the middle quarter of the brain is held out to validate")
         pairs = [(case, hold_out_slab(case.region)) for case in loaded.values()]
+        if len(pairs) == 1:
+            orientation = pairs[0][0].scan.orientation
+            slab = orientation.undo(pairs[0][1]).astype(np.uint8)
+            write_nifti(self.job.result / HELD_OUT, slab, orientation.original_affine)
         return (
             [replace(case, region=case.region & ~slab) for case, slab in pairs],
             [replace(case, region=slab) for case, slab in pairs],

@@ -1,0 +1,1 @@
+"""Reference labels made with DIPY from a scan alone."""

@@ -1,0 +1,241 @@
+"""The command line: exit codes, one clear line for bad input, JSON, and nothing written where nothing came of it."""
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from DMRIPretrainLib import cli
+from DMRIPretrainLib.scans.scan import Scan
+
+Change = Callable[[Path], None]
+
+
+@pytest.fixture
+def scan_path(make_dwi: Callable[..., Scan], save_dwi: Callable[..., Path]) -> Path:
+    return save_dwi(make_dwi((14, 14, 14), directions=30, b0s=2, snr=30), "dwi.nii.gz")
+
+
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
+) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of the command in this process."""
+    monkeypatch.setattr(sys, "argv", ["dmri-pretrain", *map(str, arguments)])
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def edit_image(change: Callable[[np.ndarray], np.ndarray]) -> Change:
+    def apply(path: Path) -> None:
+        image = nib.load(path)
+        nib.save(nib.Nifti1Image(change(image.get_fdata(dtype=np.float32)), image.affine), path)
+
+    return apply
+
+
+def edit_text(suffix: str, change: Callable[[np.ndarray], np.ndarray]) -> Change:
+    def apply(path: Path) -> None:
+        side = path.with_name("dwi" + suffix)
+        np.savetxt(side, np.atleast_2d(change(np.loadtxt(side))), fmt="%.6g")
+
+    return apply
+
+
+def set_voxel(value: float) -> Change:
+    def change(data: np.ndarray) -> np.ndarray:
+        data[7, 7, 7, 5] = value
+        return data
+
+    return edit_image(change)
+
+
+def set_volume(value: float) -> Change:
+    def change(data: np.ndarray) -> np.ndarray:
+        data[..., 4] = value
+        return data
+
+    return edit_image(change)
+
+
+def truncate(path: Path) -> None:
+    raw = gzip.decompress(path.read_bytes())
+    whole = gzip.compress(raw)
+    path.write_bytes(whole[: int(len(whole) * 0.7)])
+
+
+def zero_vector(vectors: np.ndarray) -> np.ndarray:
+    vectors[:, 10] = 0
+    return vectors
+
+
+def few_directions(vectors: np.ndarray) -> np.ndarray:
+    vectors[:, 2:] = vectors[:, 2 + np.arange(30) % 5]
+    return vectors
+
+
+BROKEN: dict[str, tuple[Change, str]] = {
+    "fewer b-values": (edit_text(".bval", lambda b: b[:-1]), "dwi.bv"),
+    "fewer b-vectors": (edit_text(".bvec", lambda v: v[:, :-1]), "dwi.bv"),
+    "fewer volumes": (edit_image(lambda d: d[..., :-1]), "volumes"),
+    "NaN": (set_voxel(np.nan), "volume"),
+    "infinity": (set_voxel(np.inf), "volume"),
+    "empty volume": (set_volume(0), "volume"),
+    "constant volume": (set_volume(7), "volume"),
+    "long b-vectors": (edit_text(".bvec", lambda v: 1.4 * v), "length"),
+    "zero b-vector": (edit_text(".bvec", zero_vector), "zero"),
+    "no b0": (edit_text(".bval", lambda b: np.maximum(b, 1000)), "b0"),
+    "five directions": (edit_text(".bvec", few_directions), "directions"),
+    "b-values in ms/µm²": (edit_text(".bval", lambda b: b / 1000), "µm²"),
+    "b-values in s/m²": (edit_text(".bval", lambda b: b * 1e6), "s/m²"),
+    "truncated gzip": (truncate, "dwi.nii.gz"),
+    "3D": (edit_image(lambda d: d[..., 0]), "4D"),
+    "no side files": (lambda path: path.with_name("dwi.bval").unlink(), "bval"),
+    "no scan": (lambda path: path.unlink(), "dwi.nii.gz"),
+    "text instead of an image": (lambda path: path.write_text("hello"), "dwi.nii.gz"),
+}
+
+
+@pytest.mark.parametrize("command", ["info", "label"])
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_scan_gives_one_line_and_writes_nothing(
+    kind: str,
+    command: str,
+    scan_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    change, word = BROKEN[kind]
+    change(scan_path)
+    before = sorted(scan_path.parent.rglob("*"))
+    extra = ["--out", scan_path.parent / "out"] if command == "label" else []
+    code, out, err = run(capsys, monkeypatch, command, scan_path, *extra)
+    lines = [line for line in err.splitlines() if not line.startswith("WARNING")]
+    assert code == 2
+    assert out == ""
+    assert len(lines) == 1
+    assert str(scan_path.parent) in lines[0]
+    assert word in lines[0]
+    assert sorted(scan_path.parent.rglob("*")) == before
+
+
+def test_mask_of_another_geometry(
+    scan_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask = tmp_path / "other.nii.gz"
+    nib.save(nib.Nifti1Image(np.ones((14, 14, 14), np.uint8), np.diag([3.0, 3, 3, 1])), mask)
+    code, out, err = run(capsys, monkeypatch, "label", scan_path, "--mask", mask, "--out", tmp_path / "out")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "other.nii.gz" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_label_map_of_another_geometry(
+    scan_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    nib.save(nib.Nifti1Image(np.ones((14, 14, 13), np.uint8), np.diag([2.0, 2, 2, 1])), labels / "segmentation.nii.gz")
+    arguments = ("finetune", scan_path, "--labels", labels, "--task", "segmentation", "--out", tmp_path / "job")
+    code, _, err = run(capsys, monkeypatch, *arguments)
+    assert code == 2
+    assert "segmentation.nii.gz" in err
+    assert not (tmp_path / "job" / "result").exists()
+
+
+def test_info_speaks_json(scan_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    code, out, _ = run(capsys, monkeypatch, "info", scan_path, "--json")
+    content = json.loads(out)
+    assert code == 0
+    assert content["shape"] == [14, 14, 14, 32]
+    assert [(s["bvalue"], s["directions"]) for s in content["shells"]] == [(1000, 30)]
+
+
+def test_fix_gradients_repairs_a_flipped_axis(
+    shared_scan_path: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original = shared_scan_path("toshiba")
+    for path in original.parent.glob("dwi.*"):
+        shutil.copyfile(path, tmp_path / path.name)
+    shutil.copyfile(original.with_name("mask.nii.gz"), tmp_path / "mask.nii.gz")
+    scan, bvec = tmp_path / "dwi.nii.gz", tmp_path / "dwi.bvec"
+    right = np.loadtxt(bvec)
+    np.savetxt(bvec, right * [[1], [-1], [1]], fmt="%.8f")
+    code, out, _ = run(capsys, monkeypatch, "info", scan, "--json", "--fix-gradients", tmp_path / "fixed.bvec")
+    check = json.loads(out)["gradient_check"]
+    assert code == 0
+    assert (check["verdict"], check["best"]) == ("wrong", "flip y")
+    fixed = np.loadtxt(tmp_path / "fixed.bvec")
+    np.testing.assert_allclose(np.abs(np.sum(fixed * right, axis=0)), np.sum(right**2, axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("label", "x.nii.gz", "--out", "y", "--task", "everything"),
+        ("simulate", "--out", "y", "--shell", "1000"),
+        ("simulate", "--out", "y", "--shell", "1000x3"),
+        ("finetune", "x.csv", "--out", "y"),
+        ("finetune", "x.nii.gz", "--out", "y", "--network", "huge"),
+        ("predict", "x.nii.gz", "--model", "none.safetensors", "--out", "y"),
+        ("run", "nowhere"),
+        ("info",),
+        ("no-such-command",),
+    ],
+)
+def test_mistakes_exit_with_two(
+    arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, monkeypatch, *arguments)
+    assert (code, out) == (2, "")
+    assert "Traceback" not in err
+    assert err.strip()
+
+
+def test_our_own_errors_exit_with_one(
+    scan_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("DMRIPretrainLib.scans.info.scan_info", fail)
+    code, _, err = run(capsys, monkeypatch, "info", scan_path)
+    assert code == 1
+    assert "internal error" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_simulate_writes_a_scan_that_info_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "phantom"
+    shells = ("--shell", "1000x20", "--shell", "2500x30")
+    assert run(capsys, monkeypatch, "simulate", "--out", out, "--size", 24, "--b0", 2, *shells)[0] == 0
+    code, text, _ = run(capsys, monkeypatch, "info", out / "dwi.nii.gz", "--json")
+    assert code == 0
+    assert [(s["bvalue"], s["directions"]) for s in json.loads(text)["shells"]] == [(1000, 20), (2500, 30)]
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "DMRIPretrainLib", "--help"], capture_output=True, text=True, check=True
+    )
+    commands = ("info", "label", "finetune", "predict", "evaluate", "simulate", "run", "demo")
+    assert all(command in done.stdout for command in commands)
+    for command in commands:
+        assert "Example: dmri-pretrain" in (getattr(cli, command).__doc__ or "")

@@ -22,7 +22,7 @@ def crossing_metrics(
 
     Returns:
         ``voxels``; ``confusion`` (4, 4) voxel counts [reference, prediction]; ``accuracy``; ``f1`` of each
-        number; ``macro_f1`` (mean over the numbers that the prediction or the reference has); ``crossing_f1``
+        number; ``macro_f1`` (mean over the numbers that the reference has); ``crossing_f1``
         of "two or more"; ``overestimated`` and ``underestimated`` shares of the voxels; with probabilities
         also ``crossing_auroc`` and ``calibration_error``. What is undefined is NaN.
     """
@@ -36,7 +36,7 @@ def crossing_metrics(
         "confusion": confusion.tolist(),
         "accuracy": _ratio(np.trace(confusion), voxels),
         "f1": f1.tolist(),
-        "macro_f1": float(np.nanmean(f1)) if voxels else float("nan"),
+        "macro_f1": float(f1[confusion.any(axis=1)].mean()) if voxels else float("nan"),
         "crossing_f1": float(crossing),
         "overestimated": _ratio(np.triu(confusion, 1).sum(), voxels),
         "underestimated": _ratio(np.tril(confusion, -1).sum(), voxels),

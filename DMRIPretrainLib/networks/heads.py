@@ -52,7 +52,7 @@ class FODFHead(nn.Module):
         last = self.body.layers[-1]
         nn.init.zeros_(last.weight)  # type: ignore[arg-type]
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-        values = evaluation_matrix(hemisphere(), fodf_order)
+        values = evaluation_matrix(hemisphere("repulsion200"), fodf_order)
         self.register_buffer("_values", torch.tensor(values, dtype=torch.float32), persistent=False)
         inverse = np.linalg.pinv(values)
         self.register_buffer("_coefficients", torch.tensor(inverse, dtype=torch.float32), persistent=False)

@@ -87,6 +87,8 @@ def _read_header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     if text is None or len(text) > _LARGEST_HEADER:
         raise UserError(f"{path}: expected a model of DMRIPretrain, found a safetensors file of something else")
     header = json.loads(text)
+    if not isinstance(header, dict):
+        raise ValueError("its header is no JSON object")
     version = header.get("format_version")
     if version != FORMAT_VERSION:
         raise UserError(f"{path}: expected model format {FORMAT_VERSION}, found {version}; update DMRIPretrain")

@@ -69,10 +69,17 @@ def rotation_matrix(rotation: np.ndarray, order: int) -> np.ndarray:
 
 
 @cache
-def hemisphere() -> np.ndarray:
-    """(362, 3) even directions, one of each antipodal pair (half of DIPY's ``repulsion724``)."""
+def hemisphere(name: str = "repulsion724") -> np.ndarray:
+    """Even directions, one of each antipodal pair of a sphere of DIPY's.
+
+    Args:
+        name: ``repulsion724`` for 362 directions 7.5 degrees apart, ``repulsion200`` for 100, 14 degrees apart.
+
+    Returns:
+        (D, 3) unit vectors.
+    """
     from dipy.data import get_sphere
 
-    vertices = get_sphere(name="repulsion724").vertices
+    vertices = get_sphere(name=name).vertices
     keep = np.lexsort((vertices[:, 0], vertices[:, 1], vertices[:, 2]))[::-1][: len(vertices) // 2]
     return vertices[np.sort(keep)]

@@ -2,8 +2,7 @@
 
 Every map is a NIfTI with the voxel order and affine of its scan. Directions are in the world frame and
 fODFs in the basis of MRtrix3, so that ``mrview`` opens peaks and fODFs as they are
-(https://mrtrix.readthedocs.io/en/latest/concepts/orthonormal_basis.html and
-.../concepts/spherical_harmonics.html).
+(https://mrtrix.readthedocs.io/en/latest/concepts/spherical_harmonics.html).
 """
 
 from pathlib import Path

@@ -38,7 +38,7 @@ class OrientationTask:
 
     def __init__(self, head: HeadSpec) -> None:
         self.head = head
-        self._values = torch.tensor(evaluation_matrix(hemisphere()[::4], FODF_ORDER), dtype=torch.float32)
+        self._values = torch.tensor(evaluation_matrix(hemisphere("repulsion200"), FODF_ORDER), dtype=torch.float32)
 
     def target(self, label: np.ndarray) -> np.ndarray:
         """(45, X, Y, Z) fODF of (X, Y, Z, 3, 3) peaks, unit vector x amplitude, grid frame."""

@@ -1,6 +1,9 @@
 """Fine-tuning: from annotated scans and a starting model to a model that is never worse than it."""
 
-from collections.abc import Callable
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -111,7 +114,8 @@ def finetune(settings: FinetuneSettings, job: JobFolder, progress: Progress = si
     """
     job.append("state", state="running")
     try:
-        path = _Run(settings, job, progress).train()
+        with _log_to(job.log_path):
+            path = _Run(settings, job, progress).train()
     except UserError as error:
         job.append("failure", code="input", message=str(error), action="mend the input and start again")
         job.append("state", state="failed")
@@ -122,6 +126,26 @@ def finetune(settings: FinetuneSettings, job: JobFolder, progress: Progress = si
         raise
     job.append("state", state="stopped" if job.stop_requested() else "finished")
     return path
+
+
+@contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """Append what is logged, warnings included, to a file as well; tracebacks of failures too."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+    try:
+        yield
+    except BaseException:
+        with path.open("a", encoding="utf-8") as log:
+            log.write(traceback.format_exc())
+        raise
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+        handler.close()
 
 
 class _Run:

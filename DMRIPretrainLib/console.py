@@ -1,6 +1,5 @@
 """What the command line looks like: progress bars, trees, one-line errors."""
 
-import logging
 import signal
 import sys
 import warnings
@@ -87,8 +86,6 @@ def _text(value: Any) -> str:
 
 def quieten_libraries() -> None:
     """Keep hints that only concern developers of other libraries from the user's screen."""
-    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     for module in ("lightning", "torch", "monai", "dipy", "nibabel"):
         warnings.filterwarnings("ignore", module=rf"{module}\b.*")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")

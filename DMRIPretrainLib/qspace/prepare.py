@@ -48,9 +48,14 @@ class PreparedScan:
         table = self.table if volumes is None else self.table.subset(volumes)
         return QSpaceProjection(table, self.shell_noise(table))
 
-    def shell_noise(self, table: GradientTable) -> np.ndarray:
-        """(S',) noise of the usable shells of a part of the table: that of the nearest whole shell."""
-        whole = np.array([fit.bvalue for fit in fit_table(self.table)])
+    def shell_noise(self, table: GradientTable, factor: float = 1.0) -> np.ndarray:
+        """(S',) noise of the usable shells of a part of the table: that of the nearest whole shell.
+
+        Args:
+            table: part of the table.
+            factor: what its b-values were multiplied by.
+        """
+        whole = factor * np.array([fit.bvalue for fit in fit_table(self.table)])
         part = np.array([fit.bvalue for fit in fit_table(table)])
         return self.noise[np.abs(part[:, None] - whole).argmin(axis=1)]
 

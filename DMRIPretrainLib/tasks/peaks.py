@@ -98,8 +98,8 @@ def _block_peaks(values: torch.Tensor, sampling: _Sampling) -> torch.Tensor:
     peaks = torch.zeros(values.shape[1], _CANDIDATES, 3)
     voxel, candidate = torch.nonzero(kept, as_tuple=True)
     peaks[voxel, candidate] = _refine(values[:, voxel], vertices[voxel, candidate], sampling)
-    # Candidates come by falling height: a stable sort of "not kept" moves the kept ones to the front.
-    order = torch.argsort((~kept).to(torch.int8), dim=1, stable=True)[:, :MAXIMUM_PEAKS]
+    # Refinement may change the order of peaks of nearly the same height.
+    order = torch.argsort(peaks.norm(dim=2), dim=1, descending=True)[:, :MAXIMUM_PEAKS]
     return torch.take_along_dim(peaks, order[..., None], dim=1)
 
 

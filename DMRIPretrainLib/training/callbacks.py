@@ -28,12 +28,17 @@ class KeepBest(L.Callback):
         self.score = -float("inf")
         self.metrics: dict[str, float] = {}
         self.step = 0
+        self.start_score: float | None = None
+        self.validated_step = -1
         self._waited = 0
         self._patience = patience
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Compare and keep."""
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if "loss" not in name}
+        self.validated_step = trainer.global_step
+        if self.start_score is None:
+            self.start_score = metrics["score"]
         if metrics["score"] > self.score:
             self.score, self.metrics, self.step, self._waited = metrics["score"], metrics, trainer.global_step, 0
             self.keep(pl_module.model.state_dict())
@@ -53,12 +58,19 @@ class KeepBest(L.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds of this."""
-        return {"score": self.score, "metrics": self.metrics, "step": self.step, "waited": self._waited}
+        return {
+            "score": self.score,
+            "metrics": self.metrics,
+            "step": self.step,
+            "start_score": self.start_score,
+            "waited": self._waited,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         self.score, self.metrics = state_dict["score"], state_dict["metrics"]
         self.step, self._waited = state_dict["step"], state_dict["waited"]
+        self.start_score = state_dict["start_score"]
 
 
 class TellJob(L.Callback):

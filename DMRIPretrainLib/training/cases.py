@@ -76,18 +76,31 @@ def find_cases(source: Path, tasks: tuple[str, ...], labels: Path | None = None)
 def split_cases(cases: list[CaseFiles], seed: int) -> tuple[list[CaseFiles], list[CaseFiles]]:
     """Training and validation cases: as the user said, else a fifth of the subjects (at least one).
 
-    With a single subject both lists hold its cases; part of the brain must then be held out.
+    All cases of a subject go where one of them was put. With a single subject both lists hold its cases;
+    part of the brain must then be held out.
+
+    Raises:
+        UserError: if a subject was put on both sides, or all of several subjects into training.
     """
-    validation = [case for case in cases if case.split == "validation"]
-    if validation:
-        return [case for case in cases if case.split != "validation"], validation
-    subjects = sorted({case.subject or case.name for case in cases})
-    if len(subjects) == 1:
+    subjects = sorted({_subject(case) for case in cases})
+    kept, held = ({_subject(case) for case in cases if case.split == side} for side in ("training", "validation"))
+    if both := kept & held:
+        raise UserError(
+            f"expected each subject in training or validation, found subject {min(both)} in both; change the split"
+        )
+    if not held and len(subjects) == 1:
         return cases, cases
-    drawn = np.random.default_rng(seed).permutation(subjects)[: max(1, round(len(subjects) / 5))]
-    chosen = set(drawn.tolist())
-    held = [case for case in cases if (case.subject or case.name) in chosen]
-    return [case for case in cases if case not in held], held
+    if not held:
+        free = [subject for subject in subjects if subject not in kept]
+        if not free:
+            raise UserError("expected a case for validation, found all marked training; mark one or leave some empty")
+        drawn = np.random.default_rng(seed).permutation(free)[: max(1, round(len(subjects) / 5))]
+        held = set(drawn.tolist())
+    return [c for c in cases if _subject(c) not in held], [c for c in cases if _subject(c) in held]
+
+
+def _subject(case: CaseFiles) -> str:
+    return case.subject or case.name
 
 
 def read_label_names(path: Path) -> dict[int, str]:
@@ -98,8 +111,8 @@ def read_label_names(path: Path) -> dict[int, str]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return {int(row["index"]): row["name"] for row in csv.DictReader(file, delimiter="\t")}
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
+            return {int(row["index"]): row["name"].strip() for row in csv.DictReader(file, delimiter="\t")}
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"{path}: expected a TSV with the columns index and name, found another file ({error})"
         ) from error
@@ -122,7 +135,9 @@ def _read_table(path: Path) -> list[CaseFiles]:
 
 
 def _row_case(table: Path, row: dict[str, str | None], line: int) -> CaseFiles:
-    values = {key: (value or "").strip() for key, value in row.items() if key}
+    if None in row:
+        raise UserError(f"{table}: expected as many cells as columns in line {line}, found more; quote cells with commas")
+    values = {key: (value or "").strip() for key, value in row.items()}
     paths = {key: table.parent / values[key] for key in _PATH_COLUMNS if values.get(key)}
     if "scan" not in paths:
         raise UserError(f"{table}: expected a scan in line {line}, found none; fill it in or delete the line")

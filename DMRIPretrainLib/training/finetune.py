@@ -113,6 +113,8 @@ def finetune(settings: FinetuneSettings, job: JobFolder, progress: Progress = si
         UserError: if scans, labels or the starting model cannot be used.
     """
     job.append("state", state="running")
+    # Lightning sets its own level when it is imported; what it tells is in our events.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     try:
         with _log_to(job.log_path):
             path = _Run(settings, job, progress).train()
@@ -182,11 +184,11 @@ class _Run:
         if resume is None:
             self.progress("measuring the starting model", 0.0)
             trainer.validate(module, loader, verbose=False)
-        start_score = best.score
         trainer.fit(module, self._training_loader(), loader, ckpt_path=resume, weights_only=True)
-        if not scratch and not self.job.stop_requested():
-            self._average(best)
-        return self._finish(best, start_score)
+        if best.validated_step != trainer.global_step:  # the last interval was shorter than the others
+            trainer.validate(module, loader, verbose=False)
+        average = not scratch and not self.job.stop_requested()
+        return self._finish(best, self._average(best) if average else best.weights())
 
     def _trainer(self, callbacks: list[L.Callback]) -> L.Trainer:
         settings = self.settings
@@ -216,21 +218,22 @@ class _Run:
         training, validation = split_cases(files, settings.seed)
         if not training:
             raise UserError(f"{settings.cases}: expected at least one case for training, found validation cases only")
-        loaded = {}
+        loaded = []
         for number, case in enumerate(files):
             self.progress(f"reading {case.name}", number / len(files))
-            loaded[case.scan] = load_case(case, settings.tasks)
+            loaded.append(load_case(case, settings.tasks))
         if training is not validation:
-            return [loaded[case.scan] for case in training], [loaded[case.scan] for case in validation]
+            pairs = list(zip(files, loaded, strict=True))
+            return [item for case, item in pairs if case in training], [item for case, item in pairs if case in validation]
         self.job.append("warning", message="a single subject: the middle quarter of the brain is held out to validate")
-        pairs = [(case, hold_out_slab(case.region)) for case in loaded.values()]
-        if len(pairs) == 1:
-            orientation = pairs[0][0].scan.orientation
-            slab = orientation.undo(pairs[0][1]).astype(np.uint8)
+        slabs = [hold_out_slab(case.region) for case in loaded]
+        if len(loaded) == 1:
+            orientation = loaded[0].scan.orientation
+            slab = orientation.undo(slabs[0]).astype(np.uint8)
             write_nifti(self.job.result / HELD_OUT, slab, orientation.original_affine)
         return (
-            [replace(case, region=case.region & ~slab) for case, slab in pairs],
-            [replace(case, region=slab) for case, slab in pairs],
+            [replace(case, region=case.region & ~slab) for case, slab in zip(loaded, slabs, strict=True)],
+            [replace(case, region=slab) for case, slab in zip(loaded, slabs, strict=True)],
         )
 
     def _starting_model(self) -> tuple[DiffusionModel, set[str]]:
@@ -279,21 +282,21 @@ class _Run:
     def _validation_loader(self) -> DataLoader:
         return DataLoader(self.validation, batch_size=1, collate_fn=_only)  # type: ignore[arg-type]
 
-    def _average(self, best: KeepBest) -> None:
-        """Try averages of the starting weights and the best fine-tuned ones."""
-        tuned = best.weights()
+    def _average(self, best: KeepBest) -> dict[str, torch.Tensor]:
+        """The best fine-tuned weights, or an average of them and the starting ones where that is better."""
+        tuned = chosen = best.weights()
         for share in _BLENDS:
-            self.model.load_state_dict(blend(self.start_weights, tuned, share, self.fresh))
+            weights = blend(self.start_weights, tuned, share, self.fresh)
+            self.model.load_state_dict(weights)
             predictor = Predictor(self.model, self.patch, self.device)
-            scores = [score_case(predictor, case, self.tasks) for case in self.validation]
-            metrics = {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
+            metrics = mean_metrics([score_case(predictor, case, self.tasks) for case in self.validation])
             self.job.append("metric", name="score of averaged weights", share=share, value=metrics["score"])
             if metrics["score"] > best.score:
-                best.score, best.metrics = metrics["score"], metrics
-                best.keep(self.model.state_dict())
+                best.score, best.metrics, chosen = metrics["score"], metrics, weights
+        return chosen
 
-    def _finish(self, best: KeepBest, start_score: float) -> Path:
-        self.model.load_state_dict(best.weights())
+    def _finish(self, best: KeepBest, weights: dict[str, torch.Tensor]) -> Path:
+        self.model.load_state_dict(weights)
         settings = self.settings
         card = ModelCard(
             recipe="scratch" if settings.start == "scratch" else f"fine-tuned from {Path(settings.start).name}",
@@ -303,9 +306,7 @@ class _Run:
         )
         path = self.job.result / "model.safetensors"
         save_model(path, self.model, card)
-        summary = {"best_step": best.step, "metrics": best.metrics}
-        if np.isfinite(start_score):
-            summary["starting_score"] = start_score
+        summary = {"best_step": best.step, "metrics": best.metrics, "starting_score": best.start_score}
         write_json(self.job.result / "metrics.json", summary)
         self.job.append("result", path="result/model.safetensors", **summary)
         return path
@@ -318,6 +319,12 @@ def blend(
     prefixes = tuple(f"heads.{task}." for task in fresh)
     keep: Callable[[str], bool] = lambda name: bool(prefixes) and name.startswith(prefixes)  # noqa: E731
     return {name: tuned[name] if keep(name) else torch.lerp(start[name], tuned[name], share) for name in start}
+
+
+def mean_metrics(scores: list[dict[str, float]]) -> dict[str, float]:
+    """Mean of every metric over the cases that have it: a label may be missing from some."""
+    names = dict.fromkeys(name for score in scores for name in score)
+    return {name: float(np.mean([score[name] for score in scores if name in score])) for name in names}
 
 
 def _only(items: list[LoadedCase]) -> LoadedCase:

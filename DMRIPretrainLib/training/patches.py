@@ -72,9 +72,10 @@ class PatchDataset(Dataset[Patch]):
         where, margins = self._place(self._draw_centre(index, rng), scan.shape)
         matrix = draw_symmetry(self._augmentation, rng)
         volumes = draw_volumes(scan.table, self._augmentation, rng)
-        table = scan.table.subset(volumes)
+        measured = scan.table.subset(volumes)
         signal = self._signals[index][(slice(None), *where)][volumes]
-        signal, table = change_bvalue(signal, table, draw_bvalue_factor(self._augmentation, rng))
+        signal, table = change_bvalue(signal, measured, draw_bvalue_factor(self._augmentation, rng))
+        noise = scan.shell_noise(table, table.bvals.max() / measured.bvals.max())
 
         def turned(array: np.ndarray) -> torch.Tensor:
             """Pad (..., x, y, z) to a cube and turn it."""
@@ -92,7 +93,7 @@ class PatchDataset(Dataset[Patch]):
             turned(scan.mask[where]),
             turned(self._cases[index].region[where].astype(np.float32)),
             scan.b0_median,
-            QSpaceProjection(table.transformed(matrix), scan.shell_noise(table)),
+            QSpaceProjection(table.transformed(matrix), noise),
             targets,
         )
 

@@ -91,16 +91,15 @@ def significant_peaks(peaks: np.ndarray, least_strongest: float) -> np.ndarray:
     """Peaks that stand out from noise.
 
     Args:
-        peaks: (V, 3, 3) unit vector times amplitude, zero where absent.
+        peaks: (V, 3, 3) unit vector times amplitude by falling amplitude, zero where absent.
         least_strongest: voxels whose strongest peak is below this amplitude lose all peaks.
 
     Returns:
-        (V, 3, 3) peaks by falling amplitude, none below 0.15.
+        (V, 3, 3) the same without peaks below 0.15.
     """
     amplitude = np.linalg.norm(peaks, axis=-1)
     kept = (amplitude >= AMPLITUDE_FLOOR) & (amplitude.max(axis=1, keepdims=True) >= least_strongest)
-    order = np.argsort(-np.where(kept, amplitude, 0), axis=1, kind="stable")
-    return np.take_along_axis(np.where(kept[..., None], peaks, 0), order[..., None], axis=1)
+    return np.where(kept[..., None], peaks, 0)
 
 
 def _tensor_labels(signal: RelativeSignal) -> FibreLabels:

@@ -302,6 +302,8 @@ def _show(content: dict[str, Any], as_json: bool, title: str) -> None:
 
 def main() -> None:
     """Run the command; exit with 2 for the user's mistakes, 1 for ours."""
+    # Threads that wait busily for each other are slow beyond measure on a shared machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     console.quieten_libraries()
     try:

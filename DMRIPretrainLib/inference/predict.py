@@ -1,6 +1,7 @@
 """From a scan on disk to a folder of results."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ CROSSINGS_UNCERTAINTY = "crossings_uncertainty.nii.gz"
 ORIENTATION_UNCERTAINTY = "orientation_uncertainty.nii.gz"
 
 _DEFAULT_WINDOW = 64
+_SENSIBLE_WINDOWS = range(8, 257)
 
 
 @dataclass(frozen=True)
@@ -84,18 +86,28 @@ def predict(
     for number, path in enumerate(models):
         model, card = load_model(path)
         cards[str(path)] = card
-        predictor = Predictor(model, int(card.settings.get("patch", _DEFAULT_WINDOW)), where)
+        predictor = Predictor(model, _window(card), where)
         part = _scaled(progress, number / len(models), 1 / len(models))
         predictions |= run_model(predictor, prepared, ensemble, part)
     seconds = time.monotonic() - begun
     progress("writing", 1.0)
-    for prediction in predictions.values():
-        _save(out, prediction, scan.affine)
+    title = [" + ".join(Path(path).name for path in models)]
+    # Compression takes as long as the network on a CPU, and releases Python's lock.
+    with ThreadPoolExecutor() as pool:
+        writing = [pool.submit(_save, out, prediction, scan.affine) for prediction in predictions.values()]
+        writing.append(pool.submit(save_preview, out / PREVIEW, scan, predictions, title))
+    for job in writing:
+        job.result()
     report = _report(scan, prepared, predictions, cards)
     report |= {"device": str(where), "seconds": round(seconds, 2), "ensemble": ensemble}
-    save_preview(out / PREVIEW, scan, predictions, [" + ".join(Path(path).name for path in models)])
     write_json(out / REPORT, report)
     return report
+
+
+def _window(card: ModelCard) -> int:
+    """The edge of the patches in training, where the file says something sensible."""
+    patch = card.settings.get("patch")
+    return patch if isinstance(patch, int) and patch in _SENSIBLE_WINDOWS else _DEFAULT_WINDOW
 
 
 def run_model(

@@ -94,7 +94,7 @@ def render_preview(
     voxel_size = np.linalg.norm(orientation.affine[:3, :3], axis=0)
     page = _compose(rows, overview(mask, voxel_size), orientation.affine, title)
     with atomic_path(path) as temporary:
-        page.save(temporary, format="PNG")
+        page.save(temporary, format="PNG", compress_level=3)
 
 
 def _direction_legend() -> Legend:

@@ -78,6 +78,10 @@ class Architecture:
             raise ValueError(f"incomplete architecture ({error})") from error
         if any(not len(head.labels) == len(head.colours) == len(head.values) for head in heads):
             raise ValueError("labels, colours and values of a head differ in number")
+        if any(head.values[0] != 0 or list(head.values) != sorted(set(head.values)) for head in heads if head.values):
+            raise ValueError("label values of a head are not 0 and ascending numbers")
+        if len({head.task for head in heads}) != len(heads):
+            raise ValueError("two heads for one task")
         if architecture.network not in NETWORKS:
             raise ValueError(f"unknown network {architecture.network!r}")
         return architecture

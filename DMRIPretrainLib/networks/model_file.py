@@ -75,7 +75,7 @@ def load_model(path: Path) -> tuple[DiffusionModel, ModelCard]:
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: expected a .safetensors model, found another or a damaged file ({error})") from error
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[-1].strip()
         raise UserError(f"{path}: weights and header of the model do not fit together ({reason})") from error
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
         raise UserError(f"{path}: expected finite weights, found NaN or infinity; get the model file again")
@@ -96,5 +96,8 @@ def _read_header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
 
 
 def _card(header: dict[str, Any]) -> ModelCard:
-    known = ModelCard()
-    return ModelCard(**{name: header.get(name, default) for name, default in vars(known).items()})
+    """What the header says; an entry of another type than it should have counts as missing."""
+    known = vars(ModelCard())
+    return ModelCard(
+        **{name: header[name] for name, default in known.items() if isinstance(header.get(name), type(default))}
+    )

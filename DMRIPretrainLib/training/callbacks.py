@@ -6,7 +6,6 @@ from typing import Any
 
 import lightning as L
 import torch
-from safetensors.torch import load_file, save_file
 
 from ..files import atomic_path
 from ..jobs.folder import JobFolder
@@ -16,49 +15,38 @@ _SECONDS_BETWEEN_EVENTS = 2.0
 
 
 class KeepBest(L.Callback):
-    """Keeps the weights with the highest validation score, the starting ones included.
+    """Keeps the weights with the highest validation score, the starting ones included, here and in checkpoints.
 
     Args:
-        folder: where ``best.safetensors`` goes.
         patience: validations without a better score after which training ends.
     """
 
-    def __init__(self, folder: Path, patience: int) -> None:
-        self.path = folder / "best.safetensors"
+    def __init__(self, patience: int) -> None:
+        self.weights: dict[str, torch.Tensor] = {}
         self.score = -float("inf")
         self.metrics: dict[str, float] = {}
         self.step = 0
         self.start_score: float | None = None
-        self.validated_step = -1
         self._waited = 0
         self._patience = patience
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Compare and keep."""
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if "loss" not in name}
-        self.validated_step = trainer.global_step
         if self.start_score is None:
             self.start_score = metrics["score"]
         if metrics["score"] > self.score:
             self.score, self.metrics, self.step, self._waited = metrics["score"], metrics, trainer.global_step, 0
-            self.keep(pl_module.model.state_dict())
+            self.weights = {name: value.detach().cpu().clone() for name, value in pl_module.model.state_dict().items()}
             return
         self._waited += 1
         if self._waited >= self._patience:
             trainer.should_stop = True
 
-    def keep(self, weights: dict[str, torch.Tensor]) -> None:
-        """Write weights as the best ones."""
-        with atomic_path(self.path) as temporary:
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, temporary)
-
-    def weights(self) -> dict[str, torch.Tensor]:
-        """The best weights."""
-        return load_file(self.path)
-
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds of this."""
         return {
+            "weights": self.weights,
             "score": self.score,
             "metrics": self.metrics,
             "step": self.step,
@@ -68,18 +56,27 @@ class KeepBest(L.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
+        self.weights = state_dict["weights"]
         self.score, self.metrics = state_dict["score"], state_dict["metrics"]
         self.step, self._waited = state_dict["step"], state_dict["waited"]
         self.start_score = state_dict["start_score"]
 
 
 class TellJob(L.Callback):
-    """Writes events to the job folder, passes on requests to stop, and writes a checkpoint each interval."""
+    """Writes events to the job folder, ends training where it should, and writes a checkpoint each interval.
 
-    def __init__(self, job: JobFolder, progress: Progress, steps: int) -> None:
+    Args:
+        job: whom to tell, and who may ask to stop.
+        progress: told after every step.
+        steps: optimiser steps after which training ends.
+        interval: steps between checkpoints.
+    """
+
+    def __init__(self, job: JobFolder, progress: Progress, steps: int, interval: int) -> None:
         self._job = job
         self._progress = progress
         self._steps = steps
+        self._interval = interval
         self._begun = self._told = time.monotonic()
         self._first_step = 0
 
@@ -93,9 +90,7 @@ class TellJob(L.Callback):
         self._begun, self._first_step = time.monotonic(), trainer.global_step
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Tell how far it is; stop where asked to."""
-        if self._job.stop_requested():
-            trainer.should_stop = True
+        """Tell how far it is; stop at the end, or where asked to."""
         now = time.monotonic()
         fraction = trainer.global_step / self._steps
         loss = float(trainer.callback_metrics["loss"])
@@ -107,6 +102,8 @@ class TellJob(L.Callback):
             self._job.append(
                 "progress", step=trainer.global_step, fraction=fraction, seconds_left=round(left), loss=loss
             )
+        if trainer.global_step >= self._steps or self._job.stop_requested():
+            trainer.should_stop = True
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write what was measured."""
@@ -114,6 +111,11 @@ class TellJob(L.Callback):
             self._job.append("metric", step=trainer.global_step, name=name, value=float(value))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Keep all that is needed to go on from here."""
+        """Keep all that is needed to go on from here.
+
+        An interval that was stopped half-way is done again from its beginning: Lightning would take it for done.
+        """
+        if trainer.global_step % self._interval and trainer.global_step < self._steps:
+            return
         with atomic_path(self.checkpoint) as temporary:
             trainer.save_checkpoint(temporary)

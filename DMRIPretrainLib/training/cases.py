@@ -136,7 +136,7 @@ def _read_table(path: Path) -> list[CaseFiles]:
 
 def _row_case(table: Path, row: dict[str, str | None], line: int) -> CaseFiles:
     if None in row:
-        raise UserError(f"{table}: expected as many cells as columns in line {line}, found more; quote cells with commas")
+        raise UserError(f"{table}: expected as many cells as columns in line {line}, found more; quote commas")
     values = {key: (value or "").strip() for key, value in row.items()}
     paths = {key: table.parent / values[key] for key in _PATH_COLUMNS if values.get(key)}
     if "scan" not in paths:

@@ -176,8 +176,8 @@ class _Run:
             steps=settings.steps,
             window=self.patch,
         )
-        best = KeepBest(self.job.checkpoints, settings.patience)
-        teller = TellJob(self.job, self.progress, settings.steps)
+        best = KeepBest(settings.patience)
+        teller = TellJob(self.job, self.progress, settings.steps, settings.interval)
         loader = self._validation_loader()
         trainer = self._trainer([best, teller])
         resume = teller.checkpoint if teller.checkpoint.is_file() else None
@@ -185,10 +185,8 @@ class _Run:
             self.progress("measuring the starting model", 0.0)
             trainer.validate(module, loader, verbose=False)
         trainer.fit(module, self._training_loader(), loader, ckpt_path=resume, weights_only=True)
-        if best.validated_step != trainer.global_step:  # the last interval was shorter than the others
-            trainer.validate(module, loader, verbose=False)
         average = not scratch and not self.job.stop_requested()
-        return self._finish(best, self._average(best) if average else best.weights())
+        return self._finish(best, self._average(best) if average else best.weights)
 
     def _trainer(self, callbacks: list[L.Callback]) -> L.Trainer:
         settings = self.settings
@@ -197,8 +195,8 @@ class _Run:
             accelerator="gpu" if self.device.type == "cuda" else self.device.type,
             devices=1 if on_cpu or self.device.index is None else [self.device.index],
             precision="bf16-mixed" if self.device.type == "cuda" and torch.cuda.is_bf16_supported() else "32-true",
+            # An epoch is an interval. With ``max_steps`` Lightning would lose an epoch when it resumes.
             max_epochs=-(-settings.steps // settings.interval),
-            max_steps=settings.steps,
             gradient_clip_val=1.0,
             deterministic=True if on_cpu else "warn",
             benchmark=False,
@@ -223,8 +221,9 @@ class _Run:
             self.progress(f"reading {case.name}", number / len(files))
             loaded.append(load_case(case, settings.tasks))
         if training is not validation:
-            pairs = list(zip(files, loaded, strict=True))
-            return [item for case, item in pairs if case in training], [item for case, item in pairs if case in validation]
+            sides = ([n for n, case in enumerate(files) if case in side] for side in (training, validation))
+            first, second = ([loaded[n] for n in side] for side in sides)
+            return first, second
         self.job.append("warning", message="a single subject: the middle quarter of the brain is held out to validate")
         slabs = [hold_out_slab(case.region) for case in loaded]
         if len(loaded) == 1:
@@ -284,7 +283,7 @@ class _Run:
 
     def _average(self, best: KeepBest) -> dict[str, torch.Tensor]:
         """The best fine-tuned weights, or an average of them and the starting ones where that is better."""
-        tuned = chosen = best.weights()
+        tuned = chosen = best.weights
         for share in _BLENDS:
             weights = blend(self.start_weights, tuned, share, self.fresh)
             self.model.load_state_dict(weights)

@@ -1,0 +1,122 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import DMRIPretrainLib.inference.predictor as module
+from DMRIPretrainLib.evaluation.orientation import axis_angles
+from DMRIPretrainLib.inference.predictor import Predictor
+from DMRIPretrainLib.networks.model import Architecture, DiffusionModel
+from DMRIPretrainLib.networks.model_file import build_model
+from DMRIPretrainLib.qspace.prepare import PreparedScan, prepare_scan
+from DMRIPretrainLib.tasks.registry import TASKS, default_head
+
+SHAPE = (18, 22, 17)
+FIBRE = np.array([0.6, -0.48, 0.64])
+
+
+@pytest.fixture(scope="module")
+def model() -> DiffusionModel:
+    torch.manual_seed(0)
+    return build_model(Architecture("tiny", tuple(default_head(task) for task in TASKS)))
+
+
+@pytest.fixture(scope="module")
+def scan(make_dwi) -> PreparedScan:
+    """A brain that fills its grid but for a margin of air, which differs from side to side."""
+    whole = make_dwi(SHAPE, directions=30, fibre=FIBRE, snr=40.0)
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[2:17, 1:17, 1:14] = whole.mask[2:17, 1:17, 1:14]
+    return prepare_scan(replace(whole, mask=mask))
+
+
+def test_shapes_and_what_lies_outside(model, scan):
+    found = Predictor(model, 16).probabilities(scan)
+    assert {task: array.shape for task, array in found.items()} == {
+        "segmentation": (4, *SHAPE),
+        "crossings": (4, *SHAPE),
+        "orientation": (45, *SHAPE),
+    }
+    assert not model.training
+    for task in ("segmentation", "crossings"):
+        np.testing.assert_allclose(found[task].sum(axis=0)[scan.mask], 1, atol=1e-4)
+    for array in found.values():
+        assert array.dtype == np.float32
+        assert np.all(array[:, 17:] == 0)
+        assert np.all(array[:, :, 17:] == 0)
+        assert np.all(array[..., 14:] == 0)
+
+
+@torch.inference_mode()
+def test_a_brain_of_the_size_of_the_window_is_answered_at_once(model, scan):
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[1:17, 3:19, 1:17] = scan.mask[1:17, 3:19, 1:17]
+    mask[1, 3, 1] = mask[16, 18, 16] = True
+    scan = replace(scan, mask=mask)
+    box = (slice(1, 17), slice(3, 19), slice(1, 17))
+    expected = model.eval()(scan.features(box, scan.projection()))
+    found = Predictor(model, 16).probabilities(scan)
+    inside = (slice(None), *box)
+    for task in ("segmentation", "crossings"):
+        np.testing.assert_allclose(found[task][inside], torch.softmax(expected[task][0], dim=0), atol=1e-5)
+    np.testing.assert_allclose(found["orientation"][inside], expected["orientation"][0], atol=1e-5)
+
+
+@pytest.mark.parametrize("window", [12, 16, 40])
+@torch.inference_mode()
+def test_windows_join_without_seams(model, scan, window):
+    """The untrained fODF head answers voxel by voxel, so that the windows must not show at all."""
+    everywhere = tuple(slice(0, size) for size in SHAPE)
+    adapted = model.adapter(scan.features(everywhere, scan.projection()))
+    expected = model.heads["orientation"](torch.zeros(1, 16, *SHAPE), adapted)[0].numpy()
+    found = Predictor(model, window).probabilities(scan)["orientation"]
+    np.testing.assert_allclose(found[:, scan.mask], expected[:, scan.mask], atol=1e-4)
+
+
+def test_slabs_join_without_seams(model, scan, monkeypatch):
+    whole = Predictor(model, 16).probabilities(scan)
+    monkeypatch.setattr(module, "_VOXELS_AT_ONCE", 500)
+    for task, array in Predictor(model, 16).probabilities(scan).items():
+        np.testing.assert_allclose(array, whole[task], atol=1e-4)
+
+
+def test_some_volumes_are_a_scan_of_their_own(model, make_dwi):
+    scan = make_dwi((12, 12, 12), directions=40, snr=30.0)
+    volumes = np.r_[0:3, 5:30]
+    prepared = prepare_scan(scan)
+    alone = prepare_scan(scan.subset(volumes))
+    alone = replace(alone, noise=prepared.noise)
+    part = Predictor(model, 16).probabilities(prepared, volumes)
+    for task, array in Predictor(model, 16).probabilities(alone).items():
+        np.testing.assert_allclose(part[task], array, atol=1e-4)
+    whole = Predictor(model, 16).probabilities(prepared)["orientation"]
+    assert np.abs(whole - part["orientation"]).max() > 1e-3
+
+
+def test_answers_are_maps(model, scan):
+    predictor = Predictor(model, 16)
+    answers = predictor.answers(predictor.probabilities(scan), scan.mask)
+    assert answers["segmentation"].shape == answers["crossings"].shape == SHAPE
+    for answer in answers.values():
+        assert np.all(answer[~scan.mask] == 0)
+    angles = axis_angles(answers["orientation"][scan.mask][:, 0], FIBRE)
+    assert np.median(angles) < 3
+    assert np.percentile(angles, 99) < 8
+
+
+def test_progress_rises_to_one(model, scan):
+    told = []
+    Predictor(model, 12).probabilities(scan, progress=lambda step, fraction: told.append(fraction))
+    assert len(told) > 3
+    assert np.all(np.diff(told) >= 0)
+    assert told[0] < 0.5
+    assert told[-1] == 1
+
+
+def test_one_voxel_is_enough(model, scan):
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[9, 8, 7] = True
+    found = Predictor(model, 16).probabilities(replace(scan, mask=mask))
+    assert np.isfinite(found["segmentation"]).all()
+    assert found["segmentation"][:, 9, 8, 7].sum() == pytest.approx(1, abs=1e-4)

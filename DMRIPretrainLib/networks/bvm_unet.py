@@ -8,7 +8,7 @@ bottom, max-pooling, 3x3x3 transposed convolutions that keep their number of cha
 import torch
 from torch import nn
 
-from .residual_unet import pad_to_multiple
+from .residual_unet import decode, pad_to_multiple
 
 
 def _double_convolution(inputs: int, outputs: int) -> nn.Sequential:
@@ -46,8 +46,4 @@ class BVMUNet(nn.Module):
         for level, stage in enumerate(self.encoder):
             padded = stage(padded if level == 0 else nn.functional.max_pool3d(padded, 2))
             features.append(padded)
-        result = features.pop()
-        for up, stage in zip(self.up, self.decoder, strict=True):
-            result, skip = up(result), features.pop()
-            result = stage(torch.cat([result, skip], dim=1) if self.skips else result)
-        return result[crop]
+        return decode(features, self.up, self.decoder, self.skips)[crop]

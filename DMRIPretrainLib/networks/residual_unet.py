@@ -66,11 +66,23 @@ class ResidualUNet(nn.Module):
         for stage in self.encoder:
             padded = stage(padded)
             features.append(padded)
-        result = features.pop()
-        for up, stage in zip(self.up, self.decoder, strict=True):
-            result, skip = up(result), features.pop()
-            result = stage(torch.cat([result, skip], dim=1) if self.skips else result)
-        return result[crop]
+        return decode(features, self.up, self.decoder, self.skips)[crop]
+
+
+def decode(features: list[torch.Tensor], up: nn.ModuleList, decoder: nn.ModuleList, skips: bool) -> torch.Tensor:
+    """The way up of a U-Net.
+
+    Args:
+        features: of every level, finest first.
+        up: doubles the resolution, coarsest level first.
+        decoder: what follows each of them.
+        skips: whether it sees the features of the level.
+    """
+    *finer, result = features
+    for double, stage, skip in zip(up, decoder, reversed(finer), strict=True):
+        result = double(result)
+        result = stage(torch.cat([result, skip], dim=1) if skips else result)
+    return result
 
 
 def pad_to_multiple(x: torch.Tensor, factor: int) -> tuple[torch.Tensor, tuple[slice, ...]]:

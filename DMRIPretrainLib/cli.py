@@ -84,15 +84,22 @@ def label(
 ) -> None:
     """Make reference labels with DIPY: tissue, number of fibres, peaks and fODF.
 
+    A BIDS folder is labelled scan by scan, each into a folder with its name.
+
     Example: dmri-pretrain label sub-01/dwi.nii.gz --out sub-01/labels
     """
+    from .scans.bids import find_dwi
     from .scans.load import load_scan
     from .tasks.reference.label import make_labels
 
-    loaded = load_scan(scan, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
-    with console.progress_bar("labels") as progress:
-        report = make_labels(loaded, _tasks(task), out, progress)
-    _show(report, json, title=f"labels in {out}")
+    tasks = _tasks(task)
+    is_study = scan.is_dir() and any(scan.glob("sub-*"))
+    folders = {found.path: out / found.name for found in find_dwi(scan)} if is_study else {scan: out}
+    for path, folder in folders.items():
+        loaded = load_scan(path, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
+        with console.progress_bar("labels") as progress:
+            report = make_labels(loaded, tasks, folder, progress)
+        _show(report, json, title=f"labels in {folder}")
 
 
 @app.command()

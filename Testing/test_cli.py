@@ -231,6 +231,27 @@ def test_simulate_writes_a_scan_that_info_reads(
     assert [(s["bvalue"], s["directions"]) for s in json.loads(text)["shells"]] == [(1000, 20), (2500, 30)]
 
 
+def test_a_bids_folder_is_labelled_and_learned_from(
+    make_dwi: Callable[..., Scan],
+    save_dwi: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = tmp_path / "study"
+    for subject in ("01", "02"):
+        scan = make_dwi((14, 14, 14), directions=12, snr=30, seed=int(subject))
+        save_dwi(scan, f"sub-{subject}_dwi.nii.gz", study / f"sub-{subject}" / "dwi")
+    labels, job = tmp_path / "labels", tmp_path / "job"
+    assert run(capsys, monkeypatch, "label", study, "--out", labels, "--task", "orientation")[0] == 0
+    assert sorted(path.parent.name for path in labels.rglob("peaks.nii.gz")) == ["sub-01_dwi", "sub-02_dwi"]
+    arguments = ("finetune", study, "--labels", labels, "--task", "orientation", "--out", job, "--device", "cpu")
+    code, out, _ = run(capsys, monkeypatch, *arguments, "--steps", 1, "--patch", 16, "--json")
+    assert code == 0
+    assert Path(json.loads(out)["model"]).is_file()
+    assert not (job / "result" / "held_out.nii.gz").exists()
+
+
 def test_every_command_has_help_with_an_example() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "DMRIPretrainLib", "--help"], capture_output=True, text=True, check=True

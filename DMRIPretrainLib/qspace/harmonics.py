@@ -73,7 +73,7 @@ def hemisphere(name: str = "repulsion724") -> np.ndarray:
     """Even directions, one of each antipodal pair of a sphere of DIPY's.
 
     Args:
-        name: ``repulsion724`` for 362 directions 7.5 degrees apart, ``repulsion200`` for 100, 14 degrees apart.
+        name: ``repulsion724`` for 362 directions, ``symmetric362`` for 181, ``repulsion200`` for 100.
 
     Returns:
         (D, 3) unit vectors.

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from ..evaluation.orientation import orientation_metrics
+from ..evaluation.orientation import match_peaks, orientation_metrics
 from ..networks.model import HeadSpec
 from ..qspace.deconvolution import lobe
 from ..qspace.harmonics import coefficient_count, evaluation_matrix, hemisphere, rotation_matrix
@@ -22,6 +22,8 @@ def orientation_head() -> HeadSpec:
 
 #: Power of the target per voxel below which a patch has too few fibres to be measured by it; a lone fibre has 0.3.
 _LEAST_POWER = 0.05
+#: A matched peak this many degrees away is worth no more than a missed one.
+_WORTHLESS_ANGLE = 45.0
 
 
 class OrientationTask:
@@ -69,15 +71,18 @@ class OrientationTask:
         return peaks
 
     def score(self, answer: np.ndarray, label: np.ndarray, mask: np.ndarray) -> dict[str, float]:
-        """Angular errors where the reference has a fibre.
+        """Agreement of peaks, and angular errors where the reference has a fibre.
 
-        The score is 1 - e / 90 with e the mean error of the dominant fibre in degrees, 90 where it was missed.
+        The score is a soft F1 over all peaks in the mask: a pair of matched peaks counts from 1 (same direction)
+        to 0 (45 degrees apart or more); missed and spurious peaks count 0.
         """
+        errors, missed, spurious = match_peaks(answer[mask], label[mask])
+        pairs = np.isfinite(errors)
+        agreement = np.clip(1 - errors[pairs] / _WORTHLESS_ANGLE, 0.0, 1.0).sum()
+        peaks = 2 * pairs.sum() + missed.sum() + spurious.sum()
         metrics = orientation_metrics(answer, label, mask)
-        missing = metrics["dominant_missing"]
-        error = np.nan_to_num(metrics["dominant_mean"], nan=90.0) * (1 - missing) + 90.0 * missing
         return {
-            "score": float(1 - np.nan_to_num(error, nan=90.0) / 90),
+            "score": float(2 * agreement / peaks) if peaks else 0.0,
             "dominant error [deg]": metrics["dominant_mean"],
             "matched error [deg]": metrics["matched_mean"],
         }

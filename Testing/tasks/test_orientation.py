@@ -110,13 +110,16 @@ def one_axis(angle: float) -> np.ndarray:
     return peaks
 
 
-def test_score_falls_with_the_angle_and_with_misses(task):
+def test_score_falls_with_the_angle_with_missed_and_with_spurious_peaks(task):
     label, mask = one_axis(0), np.ones((2, 2, 2), dtype=bool)
     scores = [task.score(one_axis(angle), label, mask)["score"] for angle in (0, 10, 45, 90)]
-    np.testing.assert_allclose(scores, [1, 1 - 10 / 90, 0.5, 0], atol=1e-6)
+    np.testing.assert_allclose(scores, [1, 1 - 10 / 45, 0, 0], atol=1e-6)
     missed = one_axis(0)
     missed[0] = 0
-    assert task.score(missed, label, mask)["score"] == pytest.approx(0.5)
+    assert task.score(missed, label, mask)["score"] == pytest.approx(2 * 4 / (4 + 8))
+    spurious = one_axis(0)
+    spurious[0, ..., 1, 2] = 1
+    assert task.score(spurious, label, mask)["score"] == pytest.approx(2 * 8 / (12 + 8))
     assert task.score(np.zeros_like(label), label, mask)["score"] == 0
-    assert task.score(label, np.zeros_like(label), mask)["score"] == 0  # nothing to compare with
+    assert task.score(label, np.zeros_like(label), mask)["score"] == 0  # all spurious
     assert task.score(-label, label, mask)["score"] == 1

@@ -26,7 +26,7 @@ class TaskHead(nn.Module):
 
 #: Factors of the linear fODF, its square and its fourth power, for the orders 0, 2, 4, 6 and 8: least squares
 #: between them and the true fODF of two simulated brains (64 x 1000 and 60 x 1500, SNR 25).
-_SHARPENING = ((-0.14, 0.69, 0.73), (0.74, 0.36, 0.09), (0.05, 0.91, 0.76), (-0.73, 1.40, 1.21), (0.0, -1.93, 3.33))
+_SHARPENING = ((-0.25, 0.80, 0.79), (0.71, 0.35, 0.10), (0.07, 0.79, 0.76), (-0.67, 1.22, 1.17), (0.0, -1.60, 3.02))
 
 
 class FODFHead(nn.Module):

@@ -11,13 +11,13 @@ import torch
 
 from .features import QSpaceFeatures, unscaled_coefficients
 from .harmonics import coefficient_orders
-from .shells import FEATURE_ORDER
+from .shells import FEATURE_ORDER, HIGH_B, HIGH_B_SMOOTHNESS, LOW_B_SMOOTHNESS
 
-#: Diffusivity along a fibre in s/mm² times 1000 (b is in thousands), and the stick's share of its signal.
+#: Diffusivity along a fibre in µm²/ms (b-values here are in ms/µm²), and the share of the stick in its signal.
 _PARALLEL_DIFFUSIVITY = 1.8
 _STICK_FRACTION = 0.55
-#: Squared noise of a coefficient over that of an fODF coefficient: about 60 directions at SNR 20.
-_NOISE_TO_SIGNAL = 0.007
+#: Squared noise of a coefficient over that of an fODF coefficient: about 30 directions at SNR 15.
+_NOISE_TO_SIGNAL = 0.02
 
 #: Width of the lobe of one fibre: coefficients of order l are damped by exp(-l (l + 1) t).
 _LOBE_SMOOTHNESS = 0.012
@@ -37,7 +37,7 @@ def fibre_response(bvalue: torch.Tensor) -> torch.Tensor:
     """Zonal factors r_l of a fibre: coefficients of the signal are r_l times those of its fODF.
 
     Args:
-        bvalue: (...) b-values in 1000 s/mm².
+        bvalue: (...) b-values in ms/µm² (1000 s/mm²).
 
     Returns:
         (..., 4) factors of the orders 0, 2, 4 and 6.
@@ -56,17 +56,22 @@ def fibre_response(bvalue: torch.Tensor) -> torch.Tensor:
 
 
 def deconvolve(features: QSpaceFeatures) -> torch.Tensor:
-    """(B, 28, X, Y, Z) fODF of order 6 in the frame of the features.
-
-    A lone fibre peaks at 0.3 (b = 700 s/mm²) to 0.5 (b = 3000): regularisation of the fit and the noise filter
-    keep the high orders down.
-    """
-    per_order = fibre_response(features.conditions[..., 0]) * features.present[..., None]
-    index = torch.as_tensor(coefficient_orders(FEATURE_ORDER) // 2, device=per_order.device)
-    response = per_order[..., index]
-    power = response.square().sum(dim=1) + _NOISE_TO_SIGNAL
-    gain = (
-        response / power[:, None] * torch.as_tensor(lobe(FEATURE_ORDER), dtype=response.dtype, device=response.device)
-    )
+    """(B, 28, X, Y, Z) fODF of order 6 in the frame of the features."""
+    gains = _gains(features.conditions, features.present)
+    index = torch.as_tensor(coefficient_orders(FEATURE_ORDER) // 2, device=gains.device)
+    shape = torch.as_tensor(lobe(FEATURE_ORDER), dtype=gains.dtype, device=gains.device)
     coefficients = unscaled_coefficients(features.shells)
-    return torch.einsum("bsk,bskxyz->bkxyz", gain, coefficients)
+    return torch.einsum("bsk,bskxyz->bkxyz", gains[..., index] * shape, coefficients)
+
+
+def _gains(conditions: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    """(B, S, 4) factor of each order of each shell, from (B, S, 4) conditions and (B, S) presence."""
+    bvalue, largest_order = conditions[..., :1], FEATURE_ORDER * conditions[..., 2:3]
+    orders = torch.arange(0, FEATURE_ORDER + 1, 2, dtype=conditions.dtype, device=conditions.device)
+    fitted = present[..., None] * (orders < largest_order + 0.5)
+    response = fibre_response(conditions[..., 0]) * fitted
+    # The regularised fit of evenly spread directions shrinks the coefficients of an order by this much.
+    strength = torch.where(1000 * bvalue <= HIGH_B, LOW_B_SMOOTHNESS, HIGH_B_SMOOTHNESS)
+    shrinkage = 1 / (1 + 4 * np.pi * strength * (orders * (orders + 1)).square())
+    power = response.square().sum(dim=1, keepdim=True) + _NOISE_TO_SIGNAL
+    return response / (shrinkage * power)

@@ -12,6 +12,11 @@ from .harmonics import coefficient_count, coefficient_orders, evaluation_matrix
 FEATURE_ORDER = 6
 FEATURE_COEFFICIENTS = coefficient_count(FEATURE_ORDER)
 
+#: Strength of the penalty for each direction, up to this b-value (s/mm²) and above: there is more detail to lose there.
+HIGH_B = 1500.0
+LOW_B_SMOOTHNESS = 1e-4
+HIGH_B_SMOOTHNESS = 3e-5
+
 #: Width of a pseudo-shell of a Cartesian (DSI) table, relative to its mean b-value.
 PSEUDO_SHELL_TOLERANCE = 0.10
 
@@ -57,9 +62,9 @@ def fit_shell(shell: Shell, table: GradientTable) -> ShellFit:
     directions = table.directions[shell.indices]
     order = fit_order(count_directions(directions))
     design = evaluation_matrix(directions, order)
-    strength = (1e-4 if shell.bvalue <= 1500 else 3e-5) * len(directions)
+    strength = LOW_B_SMOOTHNESS if shell.bvalue <= HIGH_B else HIGH_B_SMOOTHNESS
     orders = coefficient_orders(order)
-    penalty = np.diag(strength * (orders * (orders + 1.0)) ** 2)
+    penalty = np.diag(strength * len(directions) * (orders * (orders + 1.0)) ** 2)
     solution = np.linalg.solve(design.T @ design + penalty, design.T)
     fit = np.zeros((FEATURE_COEFFICIENTS, len(directions)))
     fit[: len(solution)] = solution

@@ -87,6 +87,17 @@ def test_higher_bvalues_sharpen_the_fibre(random_directions):
     assert np.all(np.diff(heights) > 0.02)
 
 
+@pytest.mark.parametrize("added", [(700, 20), (1000, 60), (3000, 12)])
+def test_another_shell_never_makes_the_fibre_weaker(added, random_directions):
+    """The smoothing of each shell's fit is undone, and orders that it cannot carry are left to the others."""
+    fibres = random_directions(10, seed=11)
+    alone, both = (
+        peaks_of(make_gradient_table(shells, 1, seed=6), fibres)[1].mean()
+        for shells in ([(2000, 60)], [(2000, 60), added])
+    )
+    assert both > 0.998 * alone
+
+
 def test_free_water_has_no_fibres():
     table = make_gradient_table([(1000, 60)], 1)
     signal = np.exp(-3.0 * table.bvals / 1000)[None]

@@ -99,6 +99,7 @@ def score_case(predictor: Predictor, case: LoadedCase, tasks: dict[str, Task]) -
     for name, task in tasks.items():
         answer = task.answer(probabilities[name], case.scan.mask)
         result = task.score(answer, case.labels[name], case.region)
-        scores.append(result.pop("score"))
+        # A score is undefined where a region holds nothing to score; it must not spoil those of other tasks.
+        scores.append(float(np.nan_to_num(result.pop("score"))))
         metrics |= {f"{name} score": scores[-1], **result}
     return {"score": float(np.mean(scores)), **metrics}

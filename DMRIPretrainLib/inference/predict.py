@@ -91,7 +91,7 @@ def predict(
         predictions |= run_model(predictor, prepared, ensemble, part)
     seconds = time.monotonic() - begun
     progress("writing", 1.0)
-    title = [" + ".join(Path(path).name for path in models)]
+    title = ["models: " + ", ".join(_short_name(path) for path in models)]
     # Compression takes as long as the network on a CPU, and releases Python's lock.
     with ThreadPoolExecutor() as pool:
         writing = [pool.submit(_save, out, prediction, scan.affine) for prediction in predictions.values()]
@@ -203,6 +203,11 @@ def _report(
     if torch.cuda.is_available():
         report["gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 1e6)
     return report
+
+
+def _short_name(model: Path) -> str:
+    """The job's name for the model of a job, else that of the file."""
+    return model.parent.parent.name if model.parent.name == "result" else model.stem
 
 
 def _scaled(progress: Progress, start: float, share: float) -> Progress:

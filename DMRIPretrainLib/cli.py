@@ -65,6 +65,8 @@ def info(
         loaded = load_scan(scan, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold, check=False)
         result = check(loaded)
         content["gradient_check"] = result.to_json() if json else result.summary()
+        if fix_gradients:
+            content["corrected_bvec"] = None
         if fix_gradients and result.verdict == "wrong":
             write_bvecs(fix_gradients, corrected_table(loaded, result.best), loaded.affine)
             content["corrected_bvec"] = str(fix_gradients)
@@ -84,7 +86,7 @@ def label(
 ) -> None:
     """Make reference labels with DIPY: tissue, number of fibres, peaks and fODF.
 
-    A BIDS folder is labelled scan by scan, each into a folder with its name.
+    A BIDS folder is labelled scan by scan, each into a folder with its name; its JSON has an entry for each scan.
 
     Example: dmri-pretrain label sub-01/dwi.nii.gz --out sub-01/labels
     """
@@ -95,11 +97,17 @@ def label(
     tasks = _tasks(task)
     is_study = scan.is_dir() and any(scan.glob("sub-*"))
     folders = {found.path: out / found.name for found in find_dwi(scan)} if is_study else {scan: out}
+    if not folders:
+        raise UserError(f"{scan}: expected diffusion scans in sub-*/dwi, found none; give another folder or one image")
+    reports = {}
     for path, folder in folders.items():
         loaded = load_scan(path, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
         with console.progress_bar("labels") as progress:
-            report = make_labels(loaded, tasks, folder, progress)
-        _show(report, json, title=f"labels in {folder}")
+            reports[folder.name] = make_labels(loaded, tasks, folder, progress)
+        if not json:
+            _show(reports[folder.name], json, title=f"labels in {folder}")
+    if json:
+        _show(reports if is_study else reports[out.name], json, title="")
 
 
 @app.command()
@@ -129,6 +137,7 @@ def finetune(
 
     Example: dmri-pretrain finetune cases.csv --task segmentation --from model.safetensors --out job
     """
+    from .inference.predict import SENSIBLE_WINDOWS
     from .jobs.folder import JobFolder
     from .networks.model import NETWORKS
     from .training.cases import read_label_names
@@ -136,6 +145,8 @@ def finetune(
 
     if network not in NETWORKS:
         raise UserError(f"--network {network}: expected {', '.join(NETWORKS)}; choose one of them")
+    if patch and patch not in SENSIBLE_WINDOWS:
+        raise UserError(f"--patch {patch}: expected 0, or {SENSIBLE_WINDOWS[0]} to {SENSIBLE_WINDOWS[-1]} voxels")
     settings = FinetuneSettings(
         cases=str(cases.absolute()),
         tasks=_tasks(task),
@@ -243,21 +254,34 @@ def simulate(
     ] = None,
     b0: Annotated[int, typer.Option(min=1, help="Number of b0 volumes.")] = 6,
     snr: Annotated[float, typer.Option(min=1, help="b0 signal of white matter over the noise.")] = 25.0,
+    artifact: Annotated[
+        list[str] | None, typer.Option(help="Corrupt the scan, such as with motion or ghost; repeat, or all.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same brain.")] = 0,
 ) -> None:
     """Simulate a brain scan with known tissue, crossings and orientation.
 
-    Example: dmri-pretrain simulate --out phantom --shell 1000x64
+    Artifacts corrupt the scan, not the truth; what was drawn is in truth/artifacts.json.
+
+    Example: dmri-pretrain simulate --out phantom --shell 1000x64 --artifact motion --artifact ghost
     """
+    from .simulation.artifacts.registry import in_order
     from .simulation.export import save_simulation
     from .simulation.phantom import simulate_brain
-    from .simulation.signal import simulate_signal
+    from .simulation.signal import DEFAULT_MICROSTRUCTURE, simulate_signal
     from .simulation.tables import make_gradient_table
 
     shells = [_shell(text) for text in shell or ["1000x64"]]
+    names = in_order(artifact or [])
     phantom = simulate_brain((size, size, size), seed=seed)
-    scan = simulate_signal(phantom, make_gradient_table(shells, b0, seed=seed), snr, seed=seed)
-    console.output.print(f"wrote {save_simulation(out, scan, phantom)} and its truth", highlight=False)
+    table = make_gradient_table(shells, b0, seed=seed)
+    scan, applied = simulate_signal(phantom, table, None if names else snr, seed=seed), None
+    if names:
+        from .simulation.artifacts.corrupt import corrupt_scan
+
+        sigma = DEFAULT_MICROSTRUCTURE.b0_signal[2] / snr
+        scan, applied = corrupt_scan(scan, names, sigma, seed)
+    console.output.print(f"wrote {save_simulation(out, scan, phantom, applied)} and its truth", highlight=False)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 from rich.tree import Tree
 
 from .jobs.folder import JobFolder
@@ -60,7 +61,7 @@ def graceful_stop(job: JobFolder) -> Iterator[None]:
 
 def tree(title: str, content: dict[str, Any]) -> Tree:
     """Nested values as a tree; short lists on one line."""
-    root = Tree(title, highlight=False)
+    root = Tree(Text(title), highlight=False)
     _grow(root, content)
     return root
 
@@ -70,10 +71,10 @@ def _grow(node: Tree, content: Any) -> None:
     for name, value in items:
         nested = isinstance(value, dict) or (isinstance(value, (list, tuple)) and any(map(_is_nested, value)))
         if nested and value:
-            _grow(node.add(str(name)), value)
+            _grow(node.add(Text(str(name))), value)
         else:
             text = ", ".join(map(_text, value)) if isinstance(value, (list, tuple)) else _text(value)
-            node.add(f"{name}: {text}".replace("[", r"\["))
+            node.add(Text(f"{name}: {text or 'none'}"))
 
 
 def _is_nested(value: Any) -> bool:

@@ -30,7 +30,7 @@ _SIMULATED = {
     "validation": ((1500.0, 45),),
     "test": ((2000.0, 30),),
 }
-_SIMULATION_STEPS = 240
+_SIMULATION_STEPS = 180
 _REAL_STEPS = 60
 
 

@@ -191,6 +191,7 @@ def test_fix_gradients_repairs_a_flipped_axis(
         ("simulate", "--out", "y", "--shell", "1000x3"),
         ("finetune", "x.csv", "--out", "y"),
         ("finetune", "x.nii.gz", "--out", "y", "--network", "huge"),
+        ("finetune", "x.nii.gz", "--out", "y", "--patch", 5),
         ("predict", "x.nii.gz", "--model", "none.safetensors", "--out", "y"),
         ("run", "nowhere"),
         ("info",),
@@ -243,13 +244,24 @@ def test_a_bids_folder_is_labelled_and_learned_from(
         scan = make_dwi((14, 14, 14), directions=12, snr=30, seed=int(subject))
         save_dwi(scan, f"sub-{subject}_dwi.nii.gz", study / f"sub-{subject}" / "dwi")
     labels, job = tmp_path / "labels", tmp_path / "job"
-    assert run(capsys, monkeypatch, "label", study, "--out", labels, "--task", "orientation")[0] == 0
+    code, out, _ = run(capsys, monkeypatch, "label", study, "--out", labels, "--task", "orientation", "--json")
+    assert code == 0
+    assert list(json.loads(out)) == ["sub-01_dwi", "sub-02_dwi"]
     assert sorted(path.parent.name for path in labels.rglob("peaks.nii.gz")) == ["sub-01_dwi", "sub-02_dwi"]
     arguments = ("finetune", study, "--labels", labels, "--task", "orientation", "--out", job, "--device", "cpu")
     code, out, _ = run(capsys, monkeypatch, *arguments, "--steps", 1, "--patch", 16, "--json")
     assert code == 0
     assert Path(json.loads(out)["model"]).is_file()
     assert not (job / "result" / "held_out.nii.gz").exists()
+
+
+def test_a_bids_folder_without_scans_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "study" / "sub-01" / "anat").mkdir(parents=True)
+    code, out, err = run(capsys, monkeypatch, "label", tmp_path / "study", "--out", tmp_path / "labels")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "found none" in err
 
 
 def test_every_command_has_help_with_an_example() -> None:

@@ -30,7 +30,7 @@ def evaluate_folder(
         reference_dir: folder with the same names.
         mask: image that is not zero where to compare; by default everywhere.
         white_matter: image that is not zero where to compare crossings and orientation; by default the white matter
-            of the reference's segmentation, else all of the mask.
+            of the reference's segmentation if that holds tissues, else all of the mask.
 
     Returns:
         For each of ``segmentation``, ``crossings`` and ``orientation`` its metrics; ``fibres compared in`` says where.
@@ -39,11 +39,11 @@ def evaluate_folder(
         UserError: if the folders have no map in common, or two maps differ in shape or affine.
     """
     prediction_dir, reference_dir = Path(prediction_dir), Path(reference_dir)
-    names = (maps.SEGMENTATION, maps.CROSSINGS, maps.PEAKS, maps.FOD)
-    common = [name for name in names if (prediction_dir / name).is_file() and (reference_dir / name).is_file()]
+    known = (maps.SEGMENTATION, maps.CROSSINGS, maps.PEAKS, maps.FOD)
+    common = [name for name in known if (prediction_dir / name).is_file() and (reference_dir / name).is_file()]
     if not common:
         raise UserError(
-            f"{prediction_dir}: expected a map that {reference_dir} has too, found none of {', '.join(names)} in both; "
+            f"{prediction_dir}: expected a map that {reference_dir} has too, found none of {', '.join(known)} in both; "
             "predict or label the same task"
         )
     pairs = {name: _load_pair(prediction_dir / name, reference_dir / name) for name in common}
@@ -56,9 +56,8 @@ def evaluate_folder(
     if maps.SEGMENTATION in pairs:
         prediction, reference, affine = pairs[maps.SEGMENTATION]
         voxel_size = np.linalg.norm(affine[:3, :3], axis=0)
-        report["segmentation"] = segmentation_metrics(
-            prediction, reference, inside, voxel_size, _label_names(int(max(prediction.max(), reference.max())))
-        )
+        names = _label_names(prediction, reference)
+        report["segmentation"] = segmentation_metrics(prediction, reference, inside, voxel_size, names)
     if maps.CROSSINGS in pairs:
         prediction, reference, _ = pairs[maps.CROSSINGS]
         probabilities = prediction_dir / maps.CROSSINGS_PROBABILITIES
@@ -91,7 +90,8 @@ def _where_fibres(
     if segmentation.is_file():
         labels, found_affine = maps.load_labels(segmentation)
         _check_grid(segmentation, labels.shape, found_affine, mask.shape, affine)
-        return (labels == WHITE_MATTER) & mask, "white matter of the reference"
+        if labels.max(initial=0) < len(maps.TISSUES):  # else they are labels of the user's, where 3 may be anything
+            return (labels == WHITE_MATTER) & mask, "white matter of the reference"
     return mask, "all of the mask"
 
 
@@ -110,10 +110,12 @@ def _check_grid(
         raise UserError(f"{path}: its affine is not that of the reference; compare maps of the same scan")
 
 
-def _label_names(largest: int) -> tuple[str, ...]:
-    if largest < len(maps.TISSUES):
-        return maps.TISSUES
-    return ("background", *(f"label {value}" for value in range(1, largest + 1)))
+def _label_names(prediction: np.ndarray, reference: np.ndarray) -> dict[int, str]:
+    """Names of the tissues, or of the labels of the user's that occur, by value without the background."""
+    values = np.union1d(prediction, reference).tolist()
+    if values[-1] < len(maps.TISSUES):
+        return dict(enumerate(maps.TISSUES[1:], start=1))
+    return {value: f"label {value}" for value in values if value}
 
 
 def render_table(report: Mapping[str, Any]) -> RenderableType:

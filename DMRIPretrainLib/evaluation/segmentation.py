@@ -1,6 +1,6 @@
 """How well two segmentations agree."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from scipy.ndimage import binary_erosion, distance_transform_edt
@@ -11,27 +11,26 @@ def segmentation_metrics(
     reference: np.ndarray,
     mask: np.ndarray,
     voxel_size: Sequence[float],
-    labels: Sequence[str],
+    labels: Mapping[int, str],
 ) -> dict[str, dict[str, float]]:
-    """Dice, volume error and HD95 of every label but the background.
+    """Dice, volume error and HD95 of every label.
 
     Args:
         prediction: (X, Y, Z) labels.
         reference: (X, Y, Z) labels.
         mask: (X, Y, Z) bool, where to compare.
         voxel_size: (3,) edge lengths in mm.
-        labels: name of every label, by value from 0, which is background.
+        labels: name of every label to compare, by value; leave out the background.
 
     Returns:
         For each name ``dice``, ``volume_error_percent`` (positive where the prediction is larger) and
         ``hd95_mm``; NaN where undefined because a label is absent.
     """
-    values = range(1, len(labels))
-    dice = dice_scores(prediction[mask], reference[mask], values)
+    dice = dice_scores(prediction[mask], reference[mask], labels)
     metrics = {}
-    for value in values:
+    for value, name in labels.items():
         predicted, expected = (prediction == value) & mask, (reference == value) & mask
-        metrics[labels[value]] = {
+        metrics[name] = {
             "dice": dice[value],
             "volume_error_percent": _volume_error(predicted, expected),
             "hd95_mm": hausdorff_95(predicted, expected, voxel_size),
@@ -39,7 +38,7 @@ def segmentation_metrics(
     return metrics
 
 
-def dice_scores(prediction: np.ndarray, reference: np.ndarray, values: Sequence[int]) -> dict[int, float]:
+def dice_scores(prediction: np.ndarray, reference: np.ndarray, values: Iterable[int]) -> dict[int, float]:
     """Dice coefficient (Dice, Ecology 26, 1945) of each label value; NaN where neither has it."""
     scores = {}
     for value in values:

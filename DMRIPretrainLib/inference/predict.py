@@ -32,7 +32,8 @@ CROSSINGS_UNCERTAINTY = "crossings_uncertainty.nii.gz"
 ORIENTATION_UNCERTAINTY = "orientation_uncertainty.nii.gz"
 
 _DEFAULT_WINDOW = 64
-_SENSIBLE_WINDOWS = range(8, 257)
+#: Edges of windows in voxels that make sense, for prediction and so for the patches of training.
+SENSIBLE_WINDOWS = range(8, 257)
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def predict(
 def _window(card: ModelCard) -> int:
     """The edge of the patches in training, where the file says something sensible."""
     patch = card.settings.get("patch")
-    return patch if isinstance(patch, int) and patch in _SENSIBLE_WINDOWS else _DEFAULT_WINDOW
+    return patch if isinstance(patch, int) and patch in SENSIBLE_WINDOWS else _DEFAULT_WINDOW
 
 
 def run_model(

@@ -27,7 +27,7 @@ from ..files import to_json, write_json
 
 SCHEMA_VERSION = 1
 
-#: ``state`` (running, stopped, done, failed), ``progress`` (fraction, seconds left), ``metric`` (name, value),
+#: ``state`` (running, stopped, finished, failed), ``progress`` (fraction, seconds left), ``metric`` (name, value),
 #: ``warning`` (message), ``result`` (path) and ``failure`` (code, message, next action).
 EventKind = Literal["state", "progress", "metric", "warning", "result", "failure"]
 
@@ -75,7 +75,7 @@ class JobFolder:
         return self.path / "result"
 
     def create(self, specification: dict[str, Any], *, resume: bool = False) -> None:
-        """Write ``job.json``, or take up the job that is there.
+        """Write ``job.json``, or take up the job that is there; one that failed without a checkpoint is replaced.
 
         Args:
             specification: all that is needed to repeat the run, as JSON can hold it.
@@ -84,7 +84,9 @@ class JobFolder:
         Raises:
             UserError: if the folder holds a job and ``resume`` is not set, or cannot be written.
         """
-        if not self.specification_path.exists():
+        if not self.specification_path.exists() or self._came_to_nothing():
+            self.stop_path.unlink(missing_ok=True)
+            self._end_torn_line()
             write_json(self.specification_path, {"schema_version": SCHEMA_VERSION, "specification": specification})
         elif resume:
             self.specification()
@@ -94,6 +96,10 @@ class JobFolder:
             raise UserError(
                 f"{self.path}: expected a folder without a job, found job.json in it; choose another folder or resume"
             )
+
+    def _came_to_nothing(self) -> bool:
+        """Whether there is nothing to lose: a mistake in the input is mended and the job started again."""
+        return self.state() == "failed" and not (self.checkpoints.is_dir() and any(self.checkpoints.iterdir()))
 
     def specification(self) -> dict[str, Any]:
         """What ``create`` was given.

@@ -103,18 +103,12 @@ def load_probabilities(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _load(path: Path, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-    import nibabel as nib
+    from ..scans.nifti import read_nifti_image
 
-    try:
-        image = nib.load(path)
-        values = np.asarray(image.dataobj, dtype=np.float32)
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise UserError(
-            f"{path}: cannot be read as an image ({error}); check the path or write the file anew"
-        ) from error
+    values, affine = read_nifti_image(path)
     if values.ndim != dimensions:
         raise UserError(f"{path}: expected {dimensions}D, found the shape {values.shape}; choose another file")
-    return values, np.asarray(image.affine, dtype=float)
+    return np.asarray(values, dtype=np.float32), affine
 
 
 def _smallest_integers(labels: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """What happens around the steps: progress, stopping, checkpoints, the best model."""
 
+import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,7 @@ class TellJob(L.Callback):
         self._interval = interval
         self._begun = self._told = time.monotonic()
         self._first_step = 0
+        self._on_sigterm = signal.getsignal(signal.SIGTERM)
 
     @property
     def checkpoint(self) -> Path:
@@ -86,8 +89,10 @@ class TellJob(L.Callback):
         return self._job.checkpoints / "last.ckpt"
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock."""
+        """Start the clock, and take SIGTERM back from Lightning, which would end the process without a result."""
         self._begun, self._first_step = time.monotonic(), trainer.global_step
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         """Tell how far it is; stop at the end, or where asked to."""

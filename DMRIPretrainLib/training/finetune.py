@@ -111,6 +111,7 @@ def finetune(settings: FinetuneSettings, job: JobFolder, progress: Progress = si
 
     Raises:
         UserError: if scans, labels or the starting model cannot be used.
+        KeyboardInterrupt: if it was interrupted; the last checkpoint stays.
     """
     job.append("state", state="running")
     # Lightning sets its own level when it is imported; what it tells is in our events.
@@ -122,6 +123,9 @@ def finetune(settings: FinetuneSettings, job: JobFolder, progress: Progress = si
         job.append("failure", code="input", message=str(error), action="mend the input and start again")
         job.append("state", state="failed")
         raise
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes the latter of the former
+        job.append("state", state="stopped")
+        raise KeyboardInterrupt from None
     except BaseException as error:
         job.append("failure", code="unexpected", message=f"{type(error).__name__}: {error}", action="see log.txt")
         job.append("state", state="failed")
@@ -230,10 +234,13 @@ class _Run:
             orientation = loaded[0].scan.orientation
             slab = orientation.undo(slabs[0]).astype(np.uint8)
             write_nifti(self.job.result / HELD_OUT, slab, orientation.original_affine)
-        return (
-            [replace(case, region=case.region & ~slab) for case, slab in zip(loaded, slabs, strict=True)],
-            [replace(case, region=slab) for case, slab in zip(loaded, slabs, strict=True)],
-        )
+        kept = [replace(case, region=case.region & ~slab) for case, slab in zip(loaded, slabs, strict=True)]
+        if not all(case.region.any() for case in kept):
+            raise UserError(
+                f"{settings.cases}: expected a brain from which a quarter can be held out to validate, found a mask of "
+                "next to no voxels; give another mask"
+            )
+        return kept, [replace(case, region=slab) for case, slab in zip(loaded, slabs, strict=True)]
 
     def _starting_model(self) -> tuple[DiffusionModel, set[str]]:
         """The model to train, and the names of its heads that have fresh weights."""

@@ -62,6 +62,18 @@ def test_fod_and_probabilities_are_used_where_present(folders):
     assert report["crossings"]["calibration_error"] == 0
 
 
+def test_labels_of_the_user_are_those_that_occur_and_name_no_white_matter(folders):
+    for folder in folders:
+        labels = np.full((4, 4, 4), 17)
+        labels[2:] = 2035
+        labels[0, 0, 0] = 3
+        maps.save_segmentation(folder / maps.SEGMENTATION, labels, AFFINE)
+    report = evaluate_folder(*folders)
+    assert list(report["segmentation"]) == ["label 3", "label 17", "label 2035"]
+    assert report["fibres compared in"] == "all of the mask"
+    assert report["crossings"]["voxels"] == 64
+
+
 def test_tables_show_the_numbers_and_json_has_no_nan(folders):
     report = evaluate_folder(*folders)
     console = Console(width=120, record=True, quiet=True)

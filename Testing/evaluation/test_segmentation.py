@@ -44,7 +44,7 @@ def test_only_the_mask_counts():
     prediction[1, 0, 0] = 0
     mask = np.ones((4, 4, 4), dtype=bool)
     mask[0] = False
-    metrics = segmentation_metrics(prediction, reference, mask, (1, 1, 1), ("background", "one", "two"))
+    metrics = segmentation_metrics(prediction, reference, mask, (1, 1, 1), {1: "one", 2: "two"})
     assert metrics["one"]["dice"] == pytest.approx(2 * 47 / (47 + 48))
     assert metrics["one"]["volume_error_percent"] == pytest.approx(-100 / 48)
     assert np.isnan(metrics["two"]["dice"])

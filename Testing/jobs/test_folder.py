@@ -28,6 +28,16 @@ def test_a_job_is_not_overwritten(job: JobFolder) -> None:
     assert (job.path / "job.json").read_bytes() == before
 
 
+def test_a_job_that_failed_before_its_first_checkpoint_may_be_started_again(job: JobFolder) -> None:
+    job.append("state", state="failed")
+    job.create({"task": "mended"})
+    assert job.specification() == {"task": "mended"}
+    job.checkpoints.mkdir()
+    (job.checkpoints / "last.ckpt").touch()
+    with pytest.raises(UserError, match="resume"):
+        job.create({"task": "other"})
+
+
 def test_resuming_keeps_the_specification_and_events_and_withdraws_the_stop(job: JobFolder) -> None:
     job.append("state", state="stopped")
     job.request_stop()

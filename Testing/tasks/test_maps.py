@@ -59,11 +59,18 @@ def test_wrong_maps_are_refused(tmp_path, load, values, message):
 
 
 def test_unreadable_maps_are_refused(tmp_path):
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="no such file"):
         maps.load_labels(tmp_path / "absent.nii.gz")
     (tmp_path / "broken.nii.gz").write_bytes(b"\x1f\x8b no gzip")
     with pytest.raises(UserError, match="cannot be read"):
         maps.load_labels(tmp_path / "broken.nii.gz")
+    damaged = tmp_path / "damaged.nii.gz"
+    maps.save_segmentation(damaged, np.random.default_rng(0).integers(0, 9, (20, 20, 20)), AFFINE)
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 40] = bytes(40)
+    damaged.write_bytes(content)
+    with pytest.raises(UserError, match="damaged"):
+        maps.load_labels(damaged)
 
 
 def test_fod_basis_is_that_of_mrtrix():

@@ -1,5 +1,6 @@
 import json
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 import DMRIPretrainLib.training.finetune as training
+from DMRIPretrainLib.console import graceful_stop
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.jobs.folder import JobFolder
 from DMRIPretrainLib.networks.model import Architecture
@@ -253,6 +255,46 @@ def test_a_stop_file_ends_the_run_with_a_usable_model(brains, tmp_path):
     assert max(steps) == 2
     model, _ = load_model(job.result / "model.safetensors")
     assert set(model.heads) == set(TASKS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_as_a_stop_file_does(brains, tmp_path, number):
+    path = tmp_path / "job"
+
+    def listen(message: str, fraction: float) -> None:
+        if message.startswith("step 2 "):
+            signal.raise_signal(number)
+
+    with graceful_stop(JobFolder(path)):
+        job = run(path, settings_for(brains, steps=40, interval=20), progress=listen)
+    assert job.state() == "stopped"
+    assert max(event["step"] for event in events(job, "metric")) == 2
+    assert (job.result / "model.safetensors").is_file()
+
+
+def test_an_interrupted_run_is_stopped_and_goes_on(brains, scratch_job, tmp_path):
+    path = tmp_path / "job"
+
+    def interrupt(message: str, fraction: float) -> None:
+        if message.startswith("step 3 "):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(path, settings_for(brains), progress=interrupt)
+    assert JobFolder(path).state() == "stopped"
+    assert not events(JobFolder(path), "failure")
+    assert_same_weights(weights_of(run(path, settings_for(brains))), weights_of(scratch_job))
+
+
+def test_a_mask_too_small_to_hold_a_part_out_is_refused(brains, tmp_path):
+    scan = tmp_path / "dwi.nii.gz"
+    for name in ("dwi.nii.gz", "dwi.bval", "dwi.bvec"):
+        shutil.copyfile(brains / "a" / name, tmp_path / name)
+    mask = np.zeros((16, 16, 16), dtype=np.uint8)
+    mask[7:9, 8, 8] = 1
+    nib.save(nib.Nifti1Image(mask, nib.load(scan).affine), tmp_path / "dwi_mask.nii.gz")
+    with pytest.raises(UserError, match="give another mask"):
+        run(tmp_path / "job", settings_for(brains, cases=str(scan)))
 
 
 @pytest.mark.parametrize("step", [1, 3])

@@ -57,7 +57,7 @@ def csd_labels(scan: Scan, progress: Progress = silent) -> FibreLabels:
         ValueError: if the scan has no mask.
     """
     signal = relative_signal(scan, choose_shell(scan))
-    order = supported_order(len(signal.shell.indices))
+    order = supported_order(signal.distinct_directions)
     return _deconvolve(signal, order, progress) if order else _tensor_labels(signal)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.ndimage import binary_erosion
 
 from ...errors import UserError
-from ...scans.gradient_table import Shell
+from ...scans.gradient_table import MINIMUM_DIRECTIONS, Shell, count_directions
 from ...scans.scan import Scan
 
 #: Above this b-value (s/mm²) noise outweighs what a shell adds to single-shell deconvolution.
@@ -26,17 +26,23 @@ def supported_order(directions: int) -> int:
 def choose_shell(scan: Scan) -> Shell:
     """The shell to find fibres in: the order it supports comes first, then the b-value up to 3200 s/mm².
 
+    Distinct directions count: repeated or opposite ones measure the same.
+
     Raises:
         UserError: if there is no b0 or no shell with six directions.
     """
-    shells = [shell for shell in scan.gradients.shells() if len(shell.indices) >= 6]
+
+    def distinct(shell: Shell) -> int:
+        return count_directions(scan.gradients.directions[shell.indices])
+
+    shells = [shell for shell in scan.gradients.shells() if distinct(shell) >= MINIMUM_DIRECTIONS]
     if not shells or not scan.gradients.is_b0.any():
         raise UserError(
             f"{scan.path or 'scan'}: expected a b0 and a shell of six directions to make labels from, "
             f"found {scan.gradients.describe()}; choose another scan"
         )
     low_enough = [shell for shell in shells if shell.bvalue <= HIGHEST_BVALUE] or shells[:1]
-    return max(low_enough, key=lambda shell: (supported_order(len(shell.indices)), shell.bvalue))
+    return max(low_enough, key=lambda shell: (supported_order(distinct(shell)), shell.bvalue))
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,11 @@ class RelativeSignal:
         return self.eigenvalues.mean(axis=1)
 
     @property
+    def distinct_directions(self) -> int:
+        """Number of distinct directions among the M, up to sign."""
+        return count_directions(self.table.bvecs[1:])
+
+    @property
     def interior(self) -> np.ndarray:
         """(V,) bool: voxels two steps inside the mask, or all where the mask is too small for that."""
         inner = binary_erosion(self.mask, iterations=2)[self.mask]
@@ -79,6 +90,7 @@ def relative_signal(scan: Scan, shell: Shell) -> RelativeSignal:
     The ratio does not depend on the bias field of the coils, which the amplitude of an fODF otherwise would.
 
     Raises:
+        UserError: if there is no b0 signal in the mask.
         ValueError: if the scan has no mask.
     """
     from dipy.core.gradients import gradient_table
@@ -87,9 +99,14 @@ def relative_signal(scan: Scan, shell: Shell) -> RelativeSignal:
     if scan.mask is None or not scan.mask.any():
         raise ValueError("reference labels need a brain mask")
     b0 = scan.mean_b0()[scan.mask].astype(float)
+    median = float(np.median(b0))
+    if median <= 0:
+        raise UserError(
+            f"{scan.path or 'scan'}: expected b0 signal in the mask, found a median of {median:g}; check the mask"
+        )
     weighted = np.asarray(scan.signal[..., shell.indices], dtype=float)[scan.mask]
     # Where b0 is next to nothing the ratio means nothing; it then tends to zero.
-    ratio = np.clip(weighted / np.maximum(b0, 0.05 * np.median(b0))[:, None], 1e-4, 2.0)
+    ratio = np.clip(weighted / np.maximum(b0, 0.05 * median)[:, None], 1e-4, 2.0)
     values = np.concatenate([np.ones((len(ratio), 1)), ratio], axis=1)
     table = gradient_table(
         np.append(0.0, scan.gradients.bvals[shell.indices]),

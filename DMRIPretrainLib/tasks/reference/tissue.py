@@ -103,7 +103,7 @@ def free_water_share(signal: RelativeSignal) -> np.ndarray:
 
 def anisotropy_index(signal: RelativeSignal) -> np.ndarray:
     """(V,) standard deviation over the sphere of a smooth fit to signal over b0: the root of its anisotropic power."""
-    order = 4 if len(signal.shell.indices) >= 20 else 2
+    order = 4 if signal.distinct_directions >= 20 else 2
     matrix = evaluation_matrix(signal.table.bvecs[1:], order)
     coefficients = signal.values[:, 1:] @ np.linalg.pinv(matrix).T
     return np.sqrt(np.sum(coefficients[:, 1:] ** 2, axis=1) / (4 * np.pi))

@@ -159,3 +159,19 @@ def test_amplitude_does_not_depend_on_intensity(brain):
     bias = np.exp(np.linspace(-0.7, 0.7, scan.shape[1]))[None, :, None, None]
     biased = Scan(scan.signal * bias, scan.affine, table, scan.mask)
     np.testing.assert_array_equal(csd_labels(biased).crossings, csd_labels(scan).crossings)
+
+
+def test_repeated_and_opposite_directions_do_not_count_twice(make_dwi):
+    """Twelve directions acquired five times, half of them reversed, show no crossings."""
+    scan = make_dwi((8, 8, 8), directions=12, b0s=2, snr=30)
+    volumes = np.concatenate([np.arange(2), *[np.arange(2, 14)] * 5])
+    table = scan.gradients.subset(volumes)
+    signs = np.resize([1.0, -1.0], len(table))[:, None]
+    repeated = Scan(
+        scan.signal[..., volumes], scan.affine, GradientTable(table.bvals, signs * table.directions), scan.mask
+    )
+    labels = csd_labels(repeated)
+    assert "tensor" in labels.recipe["method"]
+    assert labels.crossings.max() == 1
+    with pytest.raises(UserError, match="six directions"):
+        csd_labels(repeated.subset(np.array([0, 2, 3, 4, 5, 6, 14, 15, 16])))

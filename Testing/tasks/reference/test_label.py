@@ -43,3 +43,12 @@ def test_unknown_tasks_are_refused(make_dwi, tmp_path, tasks):
     with pytest.raises(UserError, match="choose"):
         make_labels(make_dwi((4, 4, 4)), tasks, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("task", ["segmentation", "orientation"])
+def test_a_scan_without_b0_signal_is_refused(make_dwi, tmp_path, task):
+    scan = make_dwi((6, 6, 6), bvalues=(1000,), directions=16, b0s=2, snr=30)
+    scan.signal[..., scan.gradients.is_b0] = 0
+    with pytest.raises(UserError, match="b0 signal"):
+        make_labels(scan, [task], tmp_path / "out")
+    assert not (tmp_path / "out").exists()

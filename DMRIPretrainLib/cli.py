@@ -10,7 +10,7 @@ import typer
 
 from . import __version__, console
 from .errors import UserError
-from .files import to_json
+from .files import require_writable, to_json
 
 app = typer.Typer(
     name="dmri-pretrain",
@@ -42,7 +42,7 @@ def info(
         bool, typer.Option(help="Check the axes of the gradient table by fibre coherence.")
     ] = False,
     fix_gradients: Annotated[
-        Path | None, typer.Option(help="Write a corrected b-vector file here, if one is needed.")
+        Path | None, typer.Option(help="If a corrected table is needed, write it here: b-vectors, or a .nrrd scan.")
     ] = None,
     mask: MaskOption = None,
     bval: BvalOption = None,
@@ -54,9 +54,8 @@ def info(
 
     Example: dmri-pretrain info sub-01/dwi.nii.gz --check-gradients
     """
-    from .scans.fsl import write_bvecs
     from .scans.gradient_check import check_gradients as check
-    from .scans.gradient_check import corrected_table
+    from .scans.gradient_check import write_corrected
     from .scans.info import scan_info
     from .scans.load import load_scan
 
@@ -66,10 +65,10 @@ def info(
         result = check(loaded)
         content["gradient_check"] = result.to_json() if json else result.summary()
         if fix_gradients:
-            content["corrected_bvec"] = None
+            content["corrected"] = None
         if fix_gradients and result.verdict == "wrong":
-            write_bvecs(fix_gradients, corrected_table(loaded, result.best), loaded.affine)
-            content["corrected_bvec"] = str(fix_gradients)
+            write_corrected(fix_gradients, loaded, result.best)
+            content["corrected"] = str(fix_gradients)
     _show(content, json, title=str(scan))
 
 
@@ -95,6 +94,7 @@ def label(
     from .tasks.reference.label import make_labels
 
     tasks = _tasks(task)
+    require_writable(out)
     is_study = scan.is_dir() and any(scan.glob("sub-*"))
     folders = {found.path: out / found.name for found in find_dwi(scan)} if is_study else {scan: out}
     if not folders:
@@ -130,6 +130,7 @@ def finetune(
     label_names: Annotated[
         Path | None, typer.Option(help="TSV with the columns index and name (BIDS dseg.tsv).")
     ] = None,
+    b0_threshold: B0Option = 100.0,
     resume: Annotated[bool, typer.Option(help="Go on with the job in --out.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -161,6 +162,7 @@ def finetune(
         seed=seed,
         device=device,
         label_names=read_label_names(label_names) if label_names else None,
+        b0_threshold=b0_threshold,
     )
     job = JobFolder(out)
     job.create(settings.to_json(), resume=resume)
@@ -213,6 +215,7 @@ def predict(
     from .networks.model_file import load_model
     from .scans.load import load_scan
 
+    require_writable(out)
     for path in model:
         load_model(path)
     loaded = load_scan(scan, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
@@ -226,6 +229,9 @@ def evaluate(
     prediction: Annotated[Path, typer.Argument(help="Folder with predicted maps.")],
     reference: Annotated[Path, typer.Argument(help="Folder with reference maps of the same scan.")],
     mask: Annotated[Path | None, typer.Option(help="Compare inside this mask only.")] = None,
+    white_matter: Annotated[
+        Path | None, typer.Option(help="Compare fibres inside this mask only; by default the reference's white matter.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the metrics to this JSON file.")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -236,7 +242,7 @@ def evaluate(
     from .evaluation.report import evaluate_folder, render_table
     from .files import write_json
 
-    metrics = evaluate_folder(prediction, reference, mask)
+    metrics = evaluate_folder(prediction, reference, mask, white_matter)
     if out:
         write_json(out, metrics)
     if json:

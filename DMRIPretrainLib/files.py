@@ -1,6 +1,7 @@
 """Writing files so that nobody ever finds half of one."""
 
 import json
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -34,6 +35,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def require_writable(folder: Path) -> None:
+    """Fail before hours of work rather than after: whether a folder can be made and written to.
+
+    Raises:
+        UserError: if it cannot.
+    """
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"{folder}: expected a folder that can be written to, found none; choose another one")
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 from DMRIPretrainLib import cli
+from DMRIPretrainLib.scans.load import load_scan
+from DMRIPretrainLib.scans.nrrd_file import write_nrrd_scan
 from DMRIPretrainLib.scans.scan import Scan
 
 Change = Callable[[Path], None]
@@ -179,8 +182,38 @@ def test_fix_gradients_repairs_a_flipped_axis(
     check = json.loads(out)["gradient_check"]
     assert code == 0
     assert (check["verdict"], check["best"]) == ("wrong", "flip y")
+    assert json.loads(out)["corrected"] == str(tmp_path / "fixed.bvec")
     fixed = np.loadtxt(tmp_path / "fixed.bvec")
     np.testing.assert_allclose(np.abs(np.sum(fixed * right, axis=0)), np.sum(right**2, axis=0), atol=1e-5)
+
+
+def test_fix_gradients_of_an_nrrd_writes_an_nrrd(
+    shared_scan_path: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scan = load_scan(shared_scan_path("toshiba"))
+    flipped = scan.gradients.transformed(np.diag([1.0, 1.0, -1.0]))
+    write_nrrd_scan(tmp_path / "dwi.nrrd", replace(scan, gradients=flipped))
+    command = ("info", tmp_path / "dwi.nrrd", "--fix-gradients")
+    code, out, err = run(capsys, monkeypatch, *command, tmp_path / "fixed.bvec")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert run(capsys, monkeypatch, *command, tmp_path / "fixed.nrrd")[0] == 0
+    fixed = load_scan(tmp_path / "fixed.nrrd").gradients.directions
+    weighted = ~scan.gradients.is_b0
+    cosine = np.abs(np.sum(fixed * scan.gradients.directions, axis=1))[weighted]
+    assert cosine.min() > np.cos(np.radians(0.01))
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused_before_the_work(
+    scan_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr("DMRIPretrainLib.scans.load.load_scan", lambda *_, **__: pytest.fail("began to work"))
+    code, _, err = run(capsys, monkeypatch, "label", scan_path, "--out", tmp_path / "file" / "out")
+    assert code == 2
+    assert "can be written" in err
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ from .scan import Scan
 #: The largest b-value of a table in s/mm² lies between these; outside, the unit is another one.
 _PLAUSIBLE_MAXIMUM = (60.0, 1e6)
 
+#: Factor by which the mean of a b0 volume may differ from that of the others.
+_MAX_B0_RATIO = 2.0
+
 #: Degrees by which sform and qform may differ: both are rounded, the qform cannot hold shear.
 _MAX_ANGLE_BETWEEN_FORMS = 1.0
 
@@ -43,7 +46,11 @@ def check_scan(scan: Scan) -> list[Finding]:
     structure = check_dimensions(scan.signal.shape) or check_count(scan.signal.shape[3], len(scan.gradients))
     if structure:
         return structure
-    return [*check_gradients(scan.gradients), *_check_signal(scan.signal), *_check_header(scan.path)]
+    return [
+        *check_gradients(scan.gradients),
+        *_check_signal(scan.signal, scan.gradients.is_b0),
+        *_check_header(scan.path),
+    ]
 
 
 def check_dimensions(shape: Sequence[int]) -> list[Finding]:
@@ -149,14 +156,16 @@ def _check_directions(gradients: GradientTable) -> list[Finding]:
     ]
 
 
-def _check_signal(signal: np.ndarray) -> list[Finding]:
+def _check_signal(signal: np.ndarray, is_b0: np.ndarray) -> list[Finding]:
     not_finite, constant, negative = (np.zeros(signal.shape[3], dtype=bool) for _ in range(3))
+    level = np.zeros(signal.shape[3])
     for index in range(signal.shape[3]):
         volume = np.asarray(signal[..., index])
         low, high = volume.min(), volume.max()
         not_finite[index] = not np.isfinite(low) or not np.isfinite(high)
         constant[index] = low == high
         negative[index] = low < 0
+        level[index] = volume.mean(dtype=np.float64)
     findings = []
     if not_finite.any():
         message = f"expected finite signal, found NaN or infinity in {_volumes(not_finite)}; repair these volumes"
@@ -167,6 +176,12 @@ def _check_signal(signal: np.ndarray) -> list[Finding]:
     if negative.any():
         message = f"expected signal from 0 up, found negative values in {_volumes(negative)}; check the preprocessing"
         findings.append(Finding("warning", "negative", message))
+    if not findings and is_b0.any():
+        usual = np.median(level[is_b0])
+        odd = is_b0 & ((level > _MAX_B0_RATIO * usual) | (level < usual / _MAX_B0_RATIO))
+        if odd.any():
+            message = f"expected b0 volumes of like brightness, found others in {_volumes(odd)}; look at them"
+            findings.append(Finding("warning", "b0-level", message))
     return findings
 
 

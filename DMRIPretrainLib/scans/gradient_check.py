@@ -5,14 +5,18 @@ that is where mistakes happen, and a change reads as what to do with those rows.
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ..errors import UserError
 from .fibre_coherence import fibre_evidence, fit_fibres, tensor_volumes
 from .frames import cube_symmetries, fsl_to_world, world_to_fsl
+from .fsl import write_bvecs
 from .gradient_table import GradientTable
+from .nrrd_file import NRRD_SUFFIXES, write_nrrd_scan
 from .scan import Scan
 
 #: Standard errors by which the best change must beat every other one. In experiments on real scans with few
@@ -194,6 +198,21 @@ def corrected_table(scan: Scan, change: AxisChange) -> GradientTable:
     """The scan's gradient table, in the world frame, after a change of the rows of its ``bvec`` file."""
     changed = world_to_fsl(scan.gradients.directions, scan.affine) @ change.matrix.T
     return replace(scan.gradients, directions=fsl_to_world(changed, scan.affine))
+
+
+def write_corrected(path: Path, scan: Scan, change: AxisChange) -> None:
+    """Write the corrected table: a b-vector file, or for a path that ends with ``.nrrd`` a whole NRRD scan.
+
+    Raises:
+        UserError: if the scan is an NRRD, whose table lies in its header, and the path is not one.
+    """
+    corrected = replace(scan, gradients=corrected_table(scan, change))
+    if path.name.endswith(".nrrd"):
+        write_nrrd_scan(path, corrected)
+    elif scan.path is not None and scan.path.name.endswith(NRRD_SUFFIXES):
+        raise UserError(f"{path}: expected the name of an NRRD, as the scan is one, found another; end it with .nrrd")
+    else:
+        write_bvecs(path, corrected.gradients, scan.affine)
 
 
 def _cannot_tell(reason: str) -> GradientCheck:

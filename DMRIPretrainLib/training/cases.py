@@ -161,6 +161,10 @@ def _row_case(table: Path, row: dict[str, str | None], line: int) -> CaseFiles:
 def _read_bids(root: Path, labels: Path) -> list[CaseFiles]:
     from ..scans.bids import find_dwi
 
+    scans = find_dwi(root)
+    labelled = [found for found in scans if (labels / found.name).is_dir()]
+    if scans and not labelled:
+        raise UserError(f"{labels}: expected label folders such as {scans[0].name}, found none; make them with label")
     return [
         CaseFiles(
             name=found.name,
@@ -170,8 +174,7 @@ def _read_bids(root: Path, labels: Path) -> list[CaseFiles]:
             bval=found.bval,
             bvec=found.bvec,
         )
-        for found in find_dwi(root)
-        if (labels / found.name).is_dir()
+        for found in labelled
     ]
 
 

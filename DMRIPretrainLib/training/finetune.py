@@ -21,6 +21,7 @@ from ..networks.device import choose_device
 from ..networks.model import Architecture, DiffusionModel, HeadSpec
 from ..networks.model_file import ModelCard, build_model, load_model, save_model
 from ..progress import Progress, silent
+from ..scans.gradient_table import DEFAULT_B0_THRESHOLD
 from ..tasks.registry import default_head, make_task
 from ..tasks.segmentation import custom_head
 from ..tasks.task import Task
@@ -58,6 +59,7 @@ class FinetuneSettings:
         seed: of the weights, the patches and the split.
         device: ``auto``, ``cpu``, ``cuda``...
         label_names: name of each segmentation value; empty where they are the tissues or nameless.
+        b0_threshold: volumes with a b-value up to this one (s/mm²) count as b0.
     """
 
     cases: str
@@ -73,6 +75,7 @@ class FinetuneSettings:
     seed: int = 0
     device: str = "auto"
     label_names: dict[int, str] | None = None
+    b0_threshold: float = DEFAULT_B0_THRESHOLD
 
     def to_json(self) -> dict[str, Any]:
         """For ``job.json``."""
@@ -223,7 +226,7 @@ class _Run:
         loaded = []
         for number, case in enumerate(files):
             self.progress(f"reading {case.name}", number / len(files))
-            loaded.append(load_case(case, settings.tasks))
+            loaded.append(load_case(case, settings.tasks, settings.b0_threshold))
         if training is not validation:
             sides = ([n for n, case in enumerate(files) if case in side] for side in (training, validation))
             first, second = ([loaded[n] for n in side] for side in sides)

@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import UserError
 from ..qspace.prepare import PreparedScan, prepare_scan
 from ..scans.frames import grid_to_world_rotation
+from ..scans.gradient_table import DEFAULT_B0_THRESHOLD
 from ..scans.load import load_scan
 from ..scans.maps import read_map
 from ..scans.scan import Scan
@@ -31,13 +32,13 @@ class LoadedCase:
     region: np.ndarray
 
 
-def load_case(files: CaseFiles, tasks: tuple[str, ...]) -> LoadedCase:
+def load_case(files: CaseFiles, tasks: tuple[str, ...], b0_threshold: float = DEFAULT_B0_THRESHOLD) -> LoadedCase:
     """Read scan and labels and bring them to RAS voxel order.
 
     Raises:
         UserError: if a file cannot be used or a label map lies on another grid.
     """
-    scan = load_scan(files.scan, bval=files.bval, bvec=files.bvec, mask=files.mask)
+    scan = load_scan(files.scan, bval=files.bval, bvec=files.bvec, mask=files.mask, b0_threshold=b0_threshold)
     prepared = prepare_scan(scan)
     labels = {}
     for task in tasks:

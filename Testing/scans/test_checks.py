@@ -167,3 +167,13 @@ def test_all_errors_make_one_line_and_warnings_none() -> None:
     with pytest.raises(UserError) as caught:
         raise_errors([Finding("error", "a", "first"), warning, Finding("error", "b", "second")], Path("dwi.nii"))
     assert str(caught.value) == "dwi.nii: first; also: second"
+
+
+@pytest.mark.parametrize("factor", [5.0, 0.2])
+def test_a_b0_of_another_brightness_is_a_warning(make_dwi, factor):
+    scan = make_dwi(b0s=3)
+    assert check_scan(scan) == []
+    scan.signal[..., 1] *= factor
+    (finding,) = check_scan(scan)
+    assert (finding.severity, finding.code) == ("warning", "b0-level")
+    assert "volume 1" in finding.message

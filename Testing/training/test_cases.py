@@ -140,7 +140,7 @@ def test_bids_folder_needs_labels(tmp_path):
     root = bids(tmp_path / "study")
     assert "--labels" in refusal(root)
     label_folder(tmp_path / "labels" / "sub-99_dwi")
-    assert "at least one scan" in refusal(root, labels=tmp_path / "labels")
+    assert "sub-01_dwi" in refusal(root, labels=tmp_path / "labels")
 
 
 def test_one_scan_with_its_labels(tmp_path):

@@ -19,9 +19,9 @@ LABELS_RECORD = "labels.json"
 def make_labels(scan: Scan, tasks: Collection[str], out_dir: Path, progress: Progress = silent) -> dict[str, Any]:
     """Write reference labels in the scan's voxel order and geometry.
 
-    ``segmentation`` gives ``segmentation.nii.gz``, ``crossings`` ``crossings.nii.gz``, ``orientation``
-    ``peaks.nii.gz`` and ``fod.nii.gz``; ``labels.json`` holds the recipe and the versions of the libraries. Nothing
-    is written before all is computed.
+    ``segmentation`` gives ``segmentation.nii.gz`` and its probabilities, ``crossings`` ``crossings.nii.gz``,
+    ``orientation`` ``peaks.nii.gz`` and ``fod.nii.gz``; ``labels.json`` holds the recipe and the versions of the
+    libraries. Nothing is written before all is computed.
 
     Args:
         scan: with mask.
@@ -54,7 +54,8 @@ def make_labels(scan: Scan, tasks: Collection[str], out_dir: Path, progress: Pro
     if tissue is not None:
         maps.save_segmentation(out_dir / maps.SEGMENTATION, tissue.segmentation, scan.affine)
         report["recipes"]["segmentation"] = tissue.recipe
-        report["files"].append(maps.SEGMENTATION)
+        maps.save_probabilities(out_dir / maps.SEGMENTATION_PROBABILITIES, tissue.probabilities, scan.affine)
+        report["files"] += [maps.SEGMENTATION, maps.SEGMENTATION_PROBABILITIES]
     if fibres is not None:
         for task in sorted({"crossings", "orientation"} & set(tasks)):
             report["recipes"][task] = fibres.recipe

@@ -46,11 +46,10 @@ def check_scan(scan: Scan) -> list[Finding]:
     structure = check_dimensions(scan.signal.shape) or check_count(scan.signal.shape[3], len(scan.gradients))
     if structure:
         return structure
-    return [
-        *check_gradients(scan.gradients),
-        *_check_signal(scan.signal, scan.gradients.is_b0),
-        *_check_header(scan.path),
-    ]
+    table = check_gradients(scan.gradients)
+    # With a wrong table nobody knows which volumes are b0.
+    is_b0 = scan.gradients.is_b0 & (not table)
+    return [*table, *_check_signal(scan.signal, is_b0), *_check_header(scan.path)]
 
 
 def check_dimensions(shape: Sequence[int]) -> list[Finding]:

@@ -1,0 +1,1 @@
+"""Artifacts of diffusion MRI, one a file; ``registry`` lists them by name."""

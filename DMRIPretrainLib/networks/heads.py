@@ -29,6 +29,9 @@ class TaskHead(nn.Module):
 _SHARPENING = ((-0.25, 0.80, 0.79), (0.71, 0.35, 0.10), (0.07, 0.79, 0.76), (-0.67, 1.22, 1.17), (0.0, -1.60, 3.02))
 
 
+_VOXELS_AT_ONCE = 16_384
+
+
 class FODFHead(nn.Module):
     """Sharpens and refines the linear fODF among the backbone's input.
 
@@ -70,19 +73,29 @@ class FODFHead(nn.Module):
     @torch.no_grad()
     def _sharpened(self, linear: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(B, 45, X, Y, Z) of the linear fODF, its square and its fourth power, all of its height."""
-        known = linear.shape[1]
-        padded = torch.cat([linear, linear.new_zeros(len(linear), len(self._order_of) - known, *linear.shape[2:])], 1)
-        values = torch.einsum("dk,bkxyz->bdxyz", self._values[:, :known], linear).clamp_(min=0)
-        relative = values / values.amax(dim=1, keepdim=True).clamp(min=1e-6)
-        # The maximum over samples depends on where they fall; this mean of high powers hardly does.
-        ninth = relative**9
-        relative *= ninth.sum(dim=1, keepdim=True) / (ninth * relative).sum(dim=1, keepdim=True).clamp(min=1e-6)
-        square = values * relative
-        fourth = square * relative.square_()
-        return padded, self._project(square), self._project(fourth)
+        flat = linear.movedim(1, 0).flatten(1)
+        banks = flat.new_zeros(3, len(self._order_of), flat.shape[1])
+        banks[0, : len(flat)] = flat
+        # Outside the brain all is zero, and stays so.
+        for part in torch.nonzero(flat[0])[:, 0].split(_VOXELS_AT_ONCE):
+            values = (self._values[:, : len(flat)] @ flat[:, part]).clamp_(min=0)
+            square, fourth = _powers(values)
+            banks[1][:, part] = self._coefficients @ square
+            banks[2][:, part] = self._coefficients @ fourth
+        shape = (len(linear), *linear.shape[2:])
+        first, second, third = (bank.unflatten(1, shape).movedim(0, 1) for bank in banks)
+        return first, second, third
 
-    def _project(self, values: torch.Tensor) -> torch.Tensor:
-        return torch.einsum("kd,bdxyz->bkxyz", self._coefficients, values)
+
+def _powers(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(D, V) square and fourth power of (D, V) values on the sphere that are not negative, of their height."""
+    relative = values / values.amax(dim=0).clamp(min=1e-6)
+    # The maximum over samples depends on where they fall; this mean of high powers hardly does.
+    fourth = relative.square().square()
+    ninth = fourth.square() * relative
+    relative *= ninth.sum(dim=0) / (ninth * relative).sum(dim=0).clamp(min=1e-6)
+    square = values * relative
+    return square, square * relative.square()
 
 
 class PlainHead(nn.Module):

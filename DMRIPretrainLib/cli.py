@@ -39,8 +39,8 @@ B0Option = Annotated[float, typer.Option(help="Volumes up to this b-value (s/mmÂ
 def info(
     scan: ScanArgument,
     check_gradients: Annotated[
-        bool, typer.Option(help="Check the axes of the gradient table by fibre coherence.")
-    ] = False,
+        bool, typer.Option(help="Check the axes of the gradient table by fibre coherence; takes some seconds.")
+    ] = True,
     fix_gradients: Annotated[
         Path | None, typer.Option(help="If a corrected table is needed, write it here: b-vectors, or a .nrrd scan.")
     ] = None,
@@ -52,7 +52,7 @@ def info(
 ) -> None:
     """Say what a scan is, and what is wrong with it.
 
-    Example: dmri-pretrain info sub-01/dwi.nii.gz --check-gradients
+    Example: dmri-pretrain info sub-01/dwi.nii.gz --fix-gradients corrected.bvec
     """
     from .scans.gradient_check import check_gradients as check
     from .scans.gradient_check import write_corrected

@@ -163,6 +163,23 @@ def test_info_speaks_json(scan_path: Path, capsys: pytest.CaptureFixture[str], m
     assert code == 0
     assert content["shape"] == [14, 14, 14, 32]
     assert [(s["bvalue"], s["directions"]) for s in content["shells"]] == [(1000, 30)]
+    assert content["gradient_check"]["verdict"] == "uncertain"  # one tensor everywhere has no bundles
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("toshiba", "5 b0 + 60 x 1500"), ("prisma", "1 b0 + 20 x 2500"), ("elition", "5 b0 + 12 x 1000")],
+)
+def test_info_of_the_real_scans(
+    name: str,
+    table: str,
+    shared_scan_path: Callable[[str], Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code, out, _ = run(capsys, monkeypatch, "info", shared_scan_path(name), "--json")
+    content = json.loads(out)
+    assert (code, content["table"], content["gradient_check"]["verdict"]) == (0, table, "right")
 
 
 def test_fix_gradients_repairs_a_flipped_axis(

@@ -11,6 +11,7 @@ import typer
 from . import __version__, console
 from .errors import UserError
 from .files import require_writable, to_json
+from .scans.scan import Scan
 
 app = typer.Typer(
     name="dmri-pretrain",
@@ -102,6 +103,7 @@ def label(
     reports = {}
     for path, folder in folders.items():
         loaded = load_scan(path, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
+        _warn_of_wrong_gradients(loaded)
         with console.progress_bar("labels") as progress:
             reports[folder.name] = make_labels(loaded, tasks, folder, progress)
         if not json:
@@ -219,6 +221,7 @@ def predict(
     for path in model:
         load_model(path)
     loaded = load_scan(scan, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
+    _warn_of_wrong_gradients(loaded)
     with console.progress_bar("prediction") as progress:
         report = run_prediction(loaded, model, out, device=device, ensemble=ensemble, progress=progress)
     _show(report | {"preview": str(out / PREVIEW)}, json, title=f"results in {out}")
@@ -317,6 +320,15 @@ def _tasks(names: list[str] | None) -> tuple[str, ...]:
         if name not in known:
             raise UserError(f"--task {name}: expected {', '.join(known)}; choose one of them")
     return tuple(task for task in known if not names or task in names)
+
+
+def _warn_of_wrong_gradients(scan: Scan) -> None:
+    """Directions from a flipped table look fine and are wrong: say so."""
+    from .scans.gradient_check import check_gradients
+
+    result = check_gradients(scan)
+    if result.verdict == "wrong":
+        logging.warning("%s: %s; correct it with info --fix-gradients", scan.path, result.summary())
 
 
 def _shell(text: str) -> tuple[float, int]:

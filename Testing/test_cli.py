@@ -204,6 +204,23 @@ def test_fix_gradients_repairs_a_flipped_axis(
     np.testing.assert_allclose(np.abs(np.sum(fixed * right, axis=0)), np.sum(right**2, axis=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_wrong_table_is_not_used_in_silence(
+    sign: int,
+    shared_scan_path: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original = shared_scan_path("toshiba")
+    bvec = tmp_path / "flipped.bvec"
+    np.savetxt(bvec, np.loadtxt(original.with_name("dwi.bvec")) * [[sign], [1], [1]], fmt="%.8f")
+    arguments = ("label", original, "--bval", original.with_name("dwi.bval"), "--bvec", bvec, "--task", "segmentation")
+    assert run(capsys, monkeypatch, *arguments, "--out", tmp_path / "labels")[0] == 0
+    assert ("flip x" in caplog.text) == (sign < 0)
+
+
 def test_fix_gradients_of_an_nrrd_writes_an_nrrd(
     shared_scan_path: Callable[[str], Path],
     tmp_path: Path,

@@ -54,11 +54,6 @@ class AxisChange:
         return matrix
 
     @property
-    def is_identity(self) -> bool:
-        """Whether the table stays as it is."""
-        return self == AxisChange()
-
-    @property
     def description(self) -> str:
         """Such as ``none``, ``flip x``, ``swap x and y`` or ``swap x and y, then flip z``."""
         moved = ["xyz"[row] for row in range(3) if self.order[row] != row]

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,12 +59,13 @@ def info(
     from .scans.gradient_check import check_gradients as check
     from .scans.gradient_check import write_corrected
     from .scans.info import scan_info
-    from .scans.load import load_scan
+    from .scans.load import read_scan
+    from .scans.mask import choose_mask
 
-    content = scan_info(scan, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
+    loaded = read_scan(scan, bval=bval, bvec=bvec, b0_threshold=b0_threshold)
+    content = scan_info(loaded, mask=mask)
     if check_gradients or fix_gradients:
-        loaded = load_scan(scan, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold, check=False)
-        result = check(loaded)
+        result = check(replace(loaded, mask=choose_mask(loaded, mask)[0]))
         content["gradient_check"] = result.to_json() if json else result.summary()
         if fix_gradients:
             content["corrected"] = None

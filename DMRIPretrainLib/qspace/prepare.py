@@ -10,7 +10,7 @@ from ..scans.gradient_table import GradientTable
 from ..scans.grid import GridOrientation, to_ras_order
 from ..scans.scan import Scan
 from .features import QSpaceFeatures, QSpaceProjection
-from .shells import fit_table
+from .shells import usable_shells
 
 _NOISE_VOXELS = 4000
 
@@ -55,8 +55,8 @@ class PreparedScan:
             table: part of the table.
             factor: what its b-values were multiplied by.
         """
-        whole = factor * np.array([fit.bvalue for fit in fit_table(self.table)])
-        part = np.array([fit.bvalue for fit in fit_table(table)])
+        whole = factor * np.array([shell.bvalue for shell in usable_shells(self.table)])
+        part = np.array([shell.bvalue for shell in usable_shells(table)])
         return self.noise[np.abs(part[:, None] - whole).argmin(axis=1)]
 
     def block(self, where: tuple[slice, ...], volumes: np.ndarray | None = None) -> torch.Tensor:

@@ -76,6 +76,15 @@ def fit_shell(shell: Shell, table: GradientTable) -> ShellFit:
 def fit_table(table: GradientTable) -> tuple[ShellFit, ...]:
     """One fit for every usable shell, by ascending b-value.
 
+    Raises:
+        UserError: see ``usable_shells``.
+    """
+    return tuple(fit_shell(shell, table) for shell in usable_shells(table))
+
+
+def usable_shells(table: GradientTable) -> tuple[Shell, ...]:
+    """The shells that can be fitted, by ascending b-value.
+
     A Cartesian (DSI) table, most of whose volumes lie on no shell of six directions, is read as
     pseudo-shells of +-10 % around their mean b-value; what lies on none of those is left out.
 
@@ -91,7 +100,7 @@ def fit_table(table: GradientTable) -> tuple[ShellFit, ...]:
             f"gradient table ({table.describe()}): expected at least {MINIMUM_DIRECTIONS} distinct directions with one "
             "b-value (+-10 % for Cartesian tables), found none; this scan cannot be used"
         )
-    return tuple(fit_shell(shell, table) for shell in shells)
+    return shells
 
 
 def _usable(shells: tuple[Shell, ...], table: GradientTable) -> tuple[Shell, ...]:

@@ -9,11 +9,12 @@ from . import console
 from .errors import UserError
 from .evaluation.report import evaluate_folder, render_table
 from .files import atomic_path, write_json
+from .inference.loaded_model import load_models
 from .inference.predict import PREVIEW, predict
 from .jobs.folder import JobFolder
 from .scans.load import load_scan
 from .scans.scan import Scan
-from .simulation.export import save_simulation
+from .simulation.export import save_scan, save_truth
 from .simulation.phantom import simulate_brain
 from .simulation.signal import simulate_signal
 from .simulation.tables import make_gradient_table
@@ -63,7 +64,8 @@ def _simulated_part(folder: Path) -> Path:
     for seed, (name, shells) in enumerate(_SIMULATED.items()):
         phantom = simulate_brain((_SIZE, _SIZE, _SIZE), seed=seed)
         table = make_gradient_table(shells, b0_count=4, seed=seed)
-        save_simulation(folder / name, simulate_signal(phantom, table, snr=25, seed=seed), phantom)
+        save_scan(folder / name / "dwi.nii.gz", simulate_signal(phantom, table, snr=25, seed=seed))
+        save_truth(folder / name / "truth", phantom)
         if name != "test":
             split = name.partition("-")[0]
             rows.append({"scan": f"{name}/dwi.nii.gz", "labels": f"{name}/truth", "subject": name, "split": split})
@@ -117,7 +119,7 @@ def _train(settings: FinetuneSettings, folder: Path) -> Path:
 
 def _predict(scan: Scan, model: Path, out: Path) -> None:
     with console.progress_bar("prediction") as progress:
-        report = predict(scan, [model], out, ensemble=2, progress=progress)
+        report = predict(scan, load_models([model]), out, ensemble=2, progress=progress)
     _say(f"   predicted in {report['seconds']:.0f} s: {out}")
 
 

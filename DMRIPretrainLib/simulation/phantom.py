@@ -1,11 +1,16 @@
 """A brain-like object whose tissue and fibres are known."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+import torch
 
-from .bundles import brain_bundles, fibre_populations
+from .artifacts.draws import sign, uniform
+from .brain_shape import BRAIN_BOX, BRAIN_CENTRE, LARGEST_SCALE, BrainShape
+from .fibres import brain_fibres
+from .solids import Positions, ellipsoid, share_inside
+from .tissue import brain_tissue
 
 #: A fibre population counts where it makes up at least this share of the voxel; see ``Phantom.crossings``.
 MIN_FIBRE_FRACTION = 0.15
@@ -13,7 +18,7 @@ MIN_FIBRE_FRACTION = 0.15
 
 @dataclass(frozen=True)
 class Phantom:
-    """Tissue and fibres of every voxel.
+    """Tissue and fibres of every voxel, as tensors on one device.
 
     Attributes:
         fractions: (X, Y, Z, 3) float32 shares of CSF, GM and WM; they sum to 1 inside the mask, 0 outside.
@@ -21,137 +26,122 @@ class Phantom:
         fibre_fractions: (X, Y, Z, 3) float32 shares of the WM, descending. They sum to 1 where there is WM; the
             fibres of a voxel are at least 25° apart.
         mask: (X, Y, Z) bool, the brain.
-        affine: (4, 4) voxel indices to world (RAS, mm).
+        affine: (4, 4) numpy array, voxel indices to world (RAS, mm).
+        lesions: (X, Y, Z) float32 share of the WM that is diseased; by default none.
     """
 
-    fractions: np.ndarray
-    directions: np.ndarray
-    fibre_fractions: np.ndarray
-    mask: np.ndarray
+    fractions: torch.Tensor
+    directions: torch.Tensor
+    fibre_fractions: torch.Tensor
+    mask: torch.Tensor
     affine: np.ndarray
+    lesions: torch.Tensor = field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.lesions is None:
+            object.__setattr__(self, "lesions", torch.zeros_like(self.fractions[..., 0]))
+
+    def to(self, device: str | torch.device) -> "Phantom":
+        """The same phantom on a device."""
+        return Phantom(
+            self.fractions.to(device),
+            self.directions.to(device),
+            self.fibre_fractions.to(device),
+            self.mask.to(device),
+            self.affine,
+            self.lesions.to(device),
+        )
 
     @property
-    def segmentation(self) -> np.ndarray:
-        """(X, Y, Z) uint8: the most common tissue; 0 background, 1 CSF, 2 GM, 3 WM."""
-        return np.where(self.mask, np.argmax(self.fractions, axis=-1) + 1, 0).astype(np.uint8)
+    def segmentation(self) -> torch.Tensor:
+        """(X, Y, Z) uint8: the most common tissue; 0 background, 1 CSF, 2 GM, 3 WM, lesions included."""
+        return ((self.fractions.argmax(dim=-1) + 1) * self.mask).to(torch.uint8)
 
     @property
-    def crossings(self) -> np.ndarray:
+    def crossings(self) -> torch.Tensor:
         """(X, Y, Z) uint8: number of fibre populations that make up at least 0.15 of the voxel (CSF and GM included).
 
         Populations less than 25° apart have been merged.
         """
-        return np.count_nonzero(self._voxel_shares() > 0, axis=-1).astype(np.uint8)
+        return torch.count_nonzero(self._voxel_shares(), dim=-1).to(torch.uint8)
 
     @property
-    def peaks(self) -> np.ndarray:
+    def peaks(self) -> torch.Tensor:
         """(X, Y, Z, 3, 3) float32: direction times share of the voxel, world frame; zero where not counted."""
         return self.directions * self._voxel_shares()[..., None]
 
-    def _voxel_shares(self) -> np.ndarray:
+    def _voxel_shares(self) -> torch.Tensor:
         shares = self.fibre_fractions * self.fractions[..., 2:]
-        return np.where(shares >= MIN_FIBRE_FRACTION, shares, 0)
+        return shares * (shares >= MIN_FIBRE_FRACTION)
 
 
-def simulate_brain(shape: tuple[int, int, int] = (64, 64, 64), seed: int = 0) -> Phantom:
-    """A brain in RAS voxel order: folded cortex, ventricles, deep grey matter and crossing bundles.
+def simulate_brain(
+    shape: tuple[int, int, int] = (64, 64, 64),
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    voxel_size: float | tuple[float, float, float] | None = None,
+    lesions: int = 0,
+) -> Phantom:
+    """A brain in RAS voxel order: folded cortex, ventricles, deep grey matter, cerebellum and crossing fibres.
 
-    The size of the (cubic) voxels is chosen such that the brain, about 140 x 176 x 130 mm, fills the grid:
-    3.1 mm for 64 voxels.
+    Size, folding, thickness of the cortex, ventricles, skull stripping and fibres vary widely with the seed. They do
+    not depend on the grid: a seed is the same brain at any shape, voxel size and device.
 
     Args:
         shape: size of the grid.
-        seed: of shape, folding and fibres; equal seeds give equal brains.
+        seed: equal seeds give equal brains.
+        device: where the tensors will be.
+        voxel_size: edge lengths in mm of the voxels of a grid that is centred on the brain and may cut it or leave
+            margins; by default the voxels are cubes such that the brain fills the grid.
+        lesions: number of lesions in the white matter.
     """
-    rng = np.random.default_rng(seed)
-    affine = _brain_affine(shape)
-    voxel = affine[0, 0]
-    grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
-    positions = grid * voxel + affine[:3, 3]
-    warp = np.stack([_smooth_noise(shape, 25 / voxel, rng) for _ in range(3)], axis=-1)
-    positions = (positions + 3.0 * warp) * rng.uniform(0.95, 1.05, size=3)
-
-    depth, mask = _depth(positions)
-    fractions = _tissue(positions, depth, voxel, rng)
-    fractions[~mask] = 0
-
-    background = positions - [0.0, -10.0, -45.0]  # a corona that radiates from the brainstem
-    background = background / np.linalg.norm(background, axis=-1, keepdims=True)
-    background += 0.5 * np.stack([_smooth_noise(shape, 12 / voxel, rng) for _ in range(3)], axis=-1)
-    white = mask & (fractions[..., 2] > 0)
-    directions = np.zeros((*shape, 3, 3), dtype=np.float32)
-    fibre_fractions = np.zeros((*shape, 3), dtype=np.float32)
-    directions[white], fibre_fractions[white] = fibre_populations(
-        positions[white], background[white], brain_bundles(rng)
+    # Folds and fibres have generators of their own: what one draws must not change the other.
+    shape_seed, fold_seed, fibre_seed, lesion_seed = (
+        torch.Generator().manual_seed(4 * seed + stream) for stream in range(4)
     )
-    return Phantom(fractions.astype(np.float32), directions, fibre_fractions, mask, affine)
+    brain = BrainShape.draw(shape_seed)
+    affine = _brain_affine(shape, brain, voxel_size)
+    axes = tuple(
+        torch.arange(count, device=device) * float(affine[i, i]) + float(affine[i, 3]) for i, count in enumerate(shape)
+    )
+    edges = (float(affine[0, 0]), float(affine[1, 1]), float(affine[2, 2]))
+    positions = brain.head_positions((axes[0], axes[1], axes[2]), shape_seed)
+    tissue = brain_tissue(positions, brain, edges, fold_seed)
+    fractions = tissue.fractions * tissue.mask[..., None]
+
+    white = fractions[..., 2] > 0
+    directions = fractions.new_zeros(*shape, 3, 3)
+    fibre_fractions = torch.zeros_like(fractions)
+    directions[white], fibre_fractions[white] = brain_fibres(positions, tissue.white_depth, white, edges, fibre_seed)
+    diseased = _lesions(positions, fractions, math.prod(edges) ** (1 / 3), lesions, lesion_seed)
+    return Phantom(fractions, directions, fibre_fractions, tissue.mask, affine, diseased)
 
 
-def _brain_affine(shape: tuple[int, int, int]) -> np.ndarray:
-    voxel = float(np.max(np.array([160.0, 196.0, 148.0]) / shape))
-    affine = np.diag([voxel, voxel, voxel, 1.0])
-    affine[:3, 3] = [0.0, 0.0, -4.0] - voxel * (np.array(shape) - 1) / 2
+def shape_around_brain(voxel_size: float | tuple[float, float, float]) -> tuple[int, int, int]:
+    """Size of a grid of voxels with these edges (mm) that holds the brain of any seed."""
+    x, y, z = np.ceil(LARGEST_SCALE * np.asarray(BRAIN_BOX) / voxel_size).astype(int).tolist()
+    return x, y, z
+
+
+def _brain_affine(
+    shape: tuple[int, int, int], brain: BrainShape, voxel_size: float | tuple[float, float, float] | None
+) -> np.ndarray:
+    scale = np.array(brain.scale)
+    if voxel_size is None:
+        voxel_size = float(np.max(scale * BRAIN_BOX / shape))
+    edges = np.broadcast_to(np.asarray(voxel_size, dtype=float), 3)
+    affine = np.diag([*edges, 1.0])
+    affine[:3, 3] = BRAIN_CENTRE * scale - edges * (np.array(shape) - 1) / 2
     return affine
 
 
-def _smooth_noise(shape: tuple[int, int, int], sigma: float, rng: np.random.Generator) -> np.ndarray:
-    noise = gaussian_filter(rng.standard_normal(shape), sigma, mode="wrap")
-    return (noise - noise.mean()) / max(float(noise.std()), 1e-12)
-
-
-def _depth(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Depth in mm below the surface of cerebrum, cerebellum or brainstem, and the mask of the three.
-
-    The cleft between cerebrum and cerebellum counts as surface.
-    """
-    x, y, z = np.moveaxis(positions, -1, 0)
-    width = 67.0 * (1 - 0.10 * np.clip(y / 84, -1, 1))  # the frontal lobes are narrower
-    height = np.where(z > 0, 64.0, 46.0)
-    cerebrum = _ellipsoid_depth(np.stack([x, y, z], axis=-1), np.stack([width, np.full_like(x, 84), height], axis=-1))
-    cerebellum = _ellipsoid_depth(positions - [0, -46, -42], np.array([48.0, 30.0, 24.0]))
-    brainstem = np.where(z < 0, 14.0 - np.hypot(x, y + 20), -np.inf)
-    cleft = np.where(np.abs(x) > 10, np.abs(cerebrum - cerebellum) / 2, np.inf)
-    depth = np.minimum(np.maximum(cerebrum, cerebellum), cleft)
-    inside = np.max([cerebrum, cerebellum, brainstem], axis=0) > 0
-    return np.where(brainstem > 0, np.maximum(depth, brainstem + 4), depth), inside & (z > -72)
-
-
-def _ellipsoid_depth(positions: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Distance to the surface of an ellipsoid along the ray from its centre, positive inside, in mm."""
-    relative = np.maximum(np.linalg.norm(positions / radii, axis=-1), 1e-3)
-    return (1 / relative - 1) * np.linalg.norm(positions, axis=-1)
-
-
-def _tissue(positions: np.ndarray, depth: np.ndarray, voxel: float, rng: np.random.Generator) -> np.ndarray:
-    """(X, Y, Z, 3) fractions of CSF, GM and WM, with partial volume over about a voxel."""
-    x, y, z = np.moveaxis(positions, -1, 0)
-
-    def share_beyond(distance: np.ndarray) -> np.ndarray:
-        return np.clip(distance / voxel + 0.5, 0, 1)
-
-    # Sulci are the zero level set of band-limited noise, open to a depth of some 18 mm; |f| / |grad f| is the
-    # distance to it. The fissure between the hemispheres is a plane that ends above the corpus callosum.
-    folds = _smooth_noise(depth.shape, max(3.5 / voxel, 1.2), rng)
-    slope = np.linalg.norm(np.gradient(folds, voxel), axis=0)
-    sulci = np.abs(folds) / np.maximum(slope, 1e-6) + np.clip(depth - 18, 0, None)
-    fissure = np.abs(x) + np.clip(depth - 30, 0, None) + np.where(z < 0, np.clip(depth - 12, 0, None), 0)
-    to_csf = np.min([depth, sulci, fissure], axis=0)
-    ribbon = max(3.2, voxel)  # so that small grids keep a cortex
-    white = share_beyond(to_csf - 0.8 - ribbon)
-    fluid = 1 - share_beyond(to_csf - 0.8)
-    fractions = np.stack([fluid, 1 - fluid - white, white], axis=-1)
-
-    side = np.abs(x)
-    thalamus = _ellipsoid_depth(np.stack([side - 12, y + 16, z - 5], axis=-1), np.array([9.5, 16.0, 11.0]))
-    putamen = _ellipsoid_depth(np.stack([side - 27, y - 4, z - 1], axis=-1), np.array([8.0, 20.0, 12.0]))
-    caudate = _ellipsoid_depth(np.stack([side - 15, y - 16, z - 11], axis=-1), np.array([6.0, 13.0, 9.0]))
-    nuclei = share_beyond(np.max([thalamus, putamen, caudate], axis=0))[..., None]
-    fractions = (1 - nuclei) * fractions + nuclei * [0.0, 0.8, 0.2]
-
-    body = _ellipsoid_depth(
-        np.stack([side - 9 - 0.1 * np.abs(y), y, z - 20 + 0.006 * y**2], axis=-1), np.array([6.0, 38.0, 7.0])
-    )
-    horn = _ellipsoid_depth(np.stack([side - 26, y + 34, z - 2], axis=-1), np.array([6.0, 14.0, 10.0]))
-    third = _ellipsoid_depth(np.stack([side, y + 14, z - 3], axis=-1), np.array([2.5, 13.0, 10.0]))
-    ventricles = share_beyond(rng.uniform(-1, 1) + np.max([body, horn, third], axis=0))[..., None]
-    return (1 - ventricles) * fractions + ventricles * [1.0, 0.0, 0.0]
+def _lesions(
+    positions: Positions, fractions: torch.Tensor, voxel: float, count: int, generator: torch.Generator
+) -> torch.Tensor:
+    """(X, Y, Z) share of the white matter that lies in one of some ellipsoids, above and beside the ventricles."""
+    depth = torch.full_like(positions[0], -torch.inf)
+    for _ in range(count):
+        side = sign(generator) * uniform(generator, 16, 40)
+        centre = (side, uniform(generator, -65, 40), uniform(generator, 14, 42))
+        depth = torch.maximum(depth, ellipsoid(positions, centre, [uniform(generator, 2.0, 9.0) for _ in range(3)]))
+    return share_inside(depth, voxel) * (fractions[..., 2] > 0)

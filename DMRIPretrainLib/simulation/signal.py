@@ -1,38 +1,18 @@
-"""The diffusion signal of a phantom."""
+"""The diffusion signal of voxels and of phantoms."""
 
-from dataclasses import dataclass
+from dataclasses import fields, replace
 
 import numpy as np
+import torch
 
 from ..scans.gradient_table import GradientTable
 from ..scans.scan import Scan
+from .attenuation import fibre_attenuation
+from .microstructure import DEFAULT_MICROSTRUCTURE, Microstructure
 from .phantom import Phantom
 
-
-@dataclass(frozen=True)
-class Microstructure:
-    """Diffusivities (mm²/s), compartments and b0 contrast of the three tissues.
-
-    A fibre population is a stick (intra-axonal) and a zeppelin (extra-axonal) with a common axis and
-    parallel diffusivity; the zeppelin's perpendicular diffusivity follows from the stick's fraction by
-    the tortuosity model d_perp = (1 - f) d_par (Szafer et al., MRM 33, 1995; Zhang et al., NeuroImage 61, 2012).
-
-    Attributes:
-        parallel_diffusivity: along the fibres.
-        stick_fraction: share of the stick in the signal of a fibre population.
-        gm_diffusivity: isotropic, grey matter.
-        csf_diffusivity: isotropic, free water at body temperature.
-        b0_signal: of pure CSF, GM and WM, arbitrary units.
-    """
-
-    parallel_diffusivity: float = 1.9e-3
-    stick_fraction: float = 0.55
-    gm_diffusivity: float = 0.8e-3
-    csf_diffusivity: float = 3.0e-3
-    b0_signal: tuple[float, float, float] = (1500.0, 850.0, 650.0)
-
-
-DEFAULT_MICROSTRUCTURE = Microstructure()
+_FIBRE_VALUES = ("parallel_diffusivity", "stick_fraction", "perpendicular_diffusivity", "dispersion")
+_VOXELS_AT_ONCE = 100_000
 
 
 def simulate_signal(
@@ -41,47 +21,141 @@ def simulate_signal(
     snr: float | None = 25.0,
     seed: int = 0,
     microstructure: Microstructure = DEFAULT_MICROSTRUCTURE,
+    coils: int = 1,
 ) -> Scan:
     """Acquire a phantom.
 
     Args:
-        phantom: tissue fractions and fibres.
+        phantom: tissue fractions and fibres, on any device.
         gradients: table to acquire, directions in the world frame.
         snr: b0 signal of white matter over the standard deviation of the noise in each of the two
             channels (Gudbjartsson and Patz, MRM 34, 1995); None leaves the noise out.
         seed: of the noise.
-        microstructure: of the tissues.
+        microstructure: of the tissues; tensors have one value for each voxel of the mask.
+        coils: see :func:`add_noise`.
 
     Returns:
         A scan with (X, Y, Z, N) float32 signal and the phantom's mask and affine. Without noise the
         signal outside the mask is zero.
     """
-    tissue = microstructure
-    rng = np.random.default_rng(seed)
-    amplitudes = phantom.fractions[phantom.mask] * np.array(tissue.b0_signal)
-    directions = phantom.directions[phantom.mask]
-    fibre_amplitudes = amplitudes[:, 2:] * phantom.fibre_fractions[phantom.mask]
-    sigma = 0.0 if snr is None else tissue.b0_signal[2] / snr
+    mask = phantom.mask
+    inside = simulate_voxels(
+        phantom.fractions[mask],
+        phantom.directions[mask],
+        phantom.fibre_fractions[mask],
+        gradients,
+        microstructure,
+        phantom.lesions[mask],
+    )
+    signal = inside.new_zeros((len(gradients), *mask.shape))
+    signal[:, mask] = inside
+    if snr is not None:
+        generator = torch.Generator(signal.device).manual_seed(seed)
+        signal = add_noise(signal, microstructure.b0_signal[2] / snr, generator, coils)
+    return Scan(np.moveaxis(signal.cpu().numpy(), 0, -1), phantom.affine, gradients, mask.cpu().numpy())
 
-    signal = np.zeros((*phantom.mask.shape, len(gradients)), dtype=np.float32)
-    for index, (bvalue, gradient) in enumerate(zip(gradients.bvals, gradients.directions, strict=True)):
-        volume = np.zeros(phantom.mask.shape)
-        volume[phantom.mask] = (
-            amplitudes[:, 0] * np.exp(-bvalue * tissue.csf_diffusivity)
-            + amplitudes[:, 1] * np.exp(-bvalue * tissue.gm_diffusivity)
-            + np.sum(fibre_amplitudes * fibre_attenuation(directions @ gradient, bvalue, tissue), axis=1)
+
+def simulate_voxels(
+    fractions: torch.Tensor,
+    directions: torch.Tensor,
+    fibre_fractions: torch.Tensor,
+    gradients: GradientTable,
+    microstructure: Microstructure = DEFAULT_MICROSTRUCTURE,
+    lesions: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Signal of voxels without noise: the sum of their compartments (no exchange, monoexponential each).
+
+    Args:
+        fractions: (V, 3) shares of CSF, GM and WM.
+        directions: (V, 3, 3) unit vectors [fibre, component], in the frame of the gradients.
+        fibre_fractions: (V, 3) shares of the WM; populations with share 0 are absent.
+        gradients: table to acquire.
+        microstructure: of the tissues.
+        lesions: (V,) share of the WM that is isotropic lesion; None for none.
+
+    Returns:
+        (N, V) float32 signal.
+    """
+    parts = [
+        _simulate(
+            fractions[block],
+            directions[block],
+            fibre_fractions[block],
+            gradients,
+            _of_voxels(microstructure, block, len(fractions)),
+            None if lesions is None else lesions[block],
         )
-        if snr is not None:
-            volume = np.hypot(
-                volume + sigma * rng.standard_normal(volume.shape), sigma * rng.standard_normal(volume.shape)
-            )
-        signal[..., index] = volume
-    return Scan(signal, phantom.affine, gradients, phantom.mask)
+        for block in (slice(i, i + _VOXELS_AT_ONCE) for i in range(0, max(1, len(fractions)), _VOXELS_AT_ONCE))
+    ]
+    return torch.cat(parts, dim=1)
 
 
-def fibre_attenuation(cosine: np.ndarray, bvalue: float, microstructure: Microstructure) -> np.ndarray:
-    """Signal of a fibre population over its b0 signal, given the cosine of fibre and gradient direction."""
-    parallel, stick = microstructure.parallel_diffusivity, microstructure.stick_fraction
-    along = np.exp(-bvalue * parallel * cosine**2)
-    across = np.exp(-bvalue * (1 - stick) * parallel * (1 - cosine**2))
-    return along * (stick + (1 - stick) * across)
+def add_noise(signal: torch.Tensor, sigma: float, generator: torch.Generator, coils: int = 1) -> torch.Tensor:
+    """Magnitude of a signal with complex Gaussian noise: Rician, or noncentral chi with several coils.
+
+    Gudbjartsson and Patz, MRM 34, 1995; Constantinides et al., MRM 38, 1997 (sum of squares over coils).
+
+    Args:
+        signal: of any shape.
+        sigma: standard deviation of the noise in each channel.
+        generator: on the device of the signal.
+        coils: number of coils; all of the signal counts as that of one.
+    """
+
+    def noise() -> torch.Tensor:
+        return sigma * torch.randn(signal.shape, generator=generator, device=signal.device, dtype=signal.dtype)
+
+    squares = (signal + noise()).square_()
+    for _ in range(2 * coils - 1):
+        squares += noise().square_()
+    return squares.sqrt_()
+
+
+def _simulate(
+    fractions: torch.Tensor,
+    directions: torch.Tensor,
+    fibre_fractions: torch.Tensor,
+    gradients: GradientTable,
+    tissue: Microstructure,
+    lesions: torch.Tensor | None,
+) -> torch.Tensor:
+    device = fractions.device
+    csf, gm, wm = (fractions.float() * torch.tensor(tissue.b0_signal, device=device)).unbind(1)
+    diseased = torch.zeros_like(wm) if lesions is None else wm * lesions
+    amplitudes = (wm - diseased)[:, None] * fibre_fractions
+    voxel, fibre = torch.nonzero(amplitudes, as_tuple=True)
+    populations = _of_populations(tissue, voxel, fibre)
+    axes = directions[voxel, fibre].float()
+    vectors = torch.tensor(gradients.directions, dtype=torch.float32, device=device)
+    signal = torch.zeros(len(gradients), len(csf), device=device)
+    for bvalue in np.unique(gradients.bvals):
+        volumes = torch.from_numpy(np.flatnonzero(gradients.bvals == bvalue)).to(device)
+        isotropic = (
+            csf * torch.exp(torch.as_tensor(-bvalue * tissue.csf_diffusivity))
+            + gm * torch.exp(torch.as_tensor(-bvalue * tissue.gm_diffusivity))
+            + diseased * torch.exp(torch.as_tensor(-bvalue * tissue.lesion_diffusivity))
+        )
+        fibres = fibre_attenuation(axes @ vectors[volumes].T, float(bvalue), populations)
+        fibres *= amplitudes[voxel, fibre, None]
+        signal[volumes] = isotropic + torch.zeros(len(csf), len(volumes), device=device).index_add_(0, voxel, fibres).T
+    return signal
+
+
+def _of_voxels(tissue: Microstructure, block: slice, count: int) -> Microstructure:
+    """The values of some of ``count`` voxels."""
+    chosen = {
+        f.name: value[block]
+        for f in fields(tissue)
+        if isinstance(value := getattr(tissue, f.name), torch.Tensor) and len(value) == count
+    }
+    return replace(tissue, **chosen)
+
+
+def _of_populations(tissue: Microstructure, voxel: torch.Tensor, fibre: torch.Tensor) -> Microstructure:
+    """Fibre values of populations, (F, 1) tensors where they vary."""
+    chosen = {}
+    for name in _FIBRE_VALUES:
+        value = getattr(tissue, name)
+        if isinstance(value, torch.Tensor):
+            chosen[name] = (value[voxel, fibre] if value.ndim == 2 else value[voxel])[:, None]
+    return replace(tissue, **chosen)

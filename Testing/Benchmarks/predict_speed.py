@@ -52,16 +52,17 @@ def main() -> None:
 
 def make_scan(folder: Path, options: argparse.Namespace) -> int:
     """Write the scan, and the model where none is given; returns the voxels of the mask."""
-    from DMRIPretrainLib.networks import Architecture
+    from DMRIPretrainLib.networks.model import Architecture
     from DMRIPretrainLib.networks.model_file import ModelCard, build_model, save_model
-    from DMRIPretrainLib.simulation.export import save_simulation
+    from DMRIPretrainLib.simulation.export import save_scan
     from DMRIPretrainLib.simulation.phantom import simulate_brain
     from DMRIPretrainLib.simulation.signal import simulate_signal
     from DMRIPretrainLib.simulation.tables import make_gradient_table
     from DMRIPretrainLib.tasks.registry import TASKS, default_head
 
     phantom = slab(simulate_brain((SHAPE[0], SHAPE[1], 72), seed=0))
-    save_simulation(folder, simulate_signal(phantom, make_gradient_table([(1000, 64)], b0_count=1), snr=20), phantom)
+    scan = simulate_signal(phantom, make_gradient_table([(1000, 64)], b0_count=1), snr=20)
+    save_scan(folder / "dwi.nii.gz", scan)
     if options.model is None:
         model = build_model(Architecture("tiny", tuple(default_head(task) for task in TASKS)))
         save_model(folder / "model.safetensors", model, ModelCard())
@@ -74,7 +75,7 @@ def slab(phantom: Phantom) -> Phantom:
     part = (slice(None), slice(None), slice(first, first + SHAPE[2]))
     affine = phantom.affine.copy()
     affine[:3, 3] += first * affine[:3, 2]
-    names = ("fractions", "directions", "fibre_fractions", "mask")
+    names = ("fractions", "directions", "fibre_fractions", "mask", "lesions")
     return replace(phantom, affine=affine, **{name: getattr(phantom, name)[part] for name in names})
 
 
@@ -94,11 +95,12 @@ def in_own_process(side: str, folder: str, processes: int, model: Path | None = 
 
 def run_prediction(options: argparse.Namespace) -> None:
     """The whole of ``predict``: reading, features, networks, peaks, writing, preview."""
+    from DMRIPretrainLib.inference.loaded_model import load_models
     from DMRIPretrainLib.inference.predict import predict
     from DMRIPretrainLib.scans.load import load_scan
 
     model = options.model or options.folder / "model.safetensors"
-    predict(load_scan(options.folder / "dwi.nii.gz"), [model], options.folder / "out", device="cpu")
+    predict(load_scan(options.folder / "dwi.nii.gz"), load_models([model]), options.folder / "out", device="cpu")
 
 
 def run_csd(options: argparse.Namespace) -> None:

@@ -1,0 +1,95 @@
+"""Diffusivities, compartments and contrast of the tissues, fixed or drawn at random."""
+
+from dataclasses import dataclass
+
+import torch
+
+Value = float | torch.Tensor
+
+
+@dataclass(frozen=True)
+class Microstructure:
+    """Diffusivities (mm²/s), compartments and b0 contrast of the three tissues.
+
+    A fibre population is a stick (intra-axonal) and a zeppelin (extra-axonal) with a common axis and parallel
+    diffusivity, both spread around the axis by a Watson distribution. Every value is one number for all voxels, or a
+    tensor with one for each voxel (V,); those of fibres may differ between the populations of a voxel (V, 3).
+
+    Attributes:
+        parallel_diffusivity: along the fibres.
+        stick_fraction: share of the stick in the signal of a fibre population.
+        perpendicular_diffusivity: of the zeppelin; None takes the tortuosity model d_perp = (1 - f) d_par (Szafer et
+            al., MRM 33, 1995; Zhang et al., NeuroImage 61, 2012).
+        dispersion: orientation dispersion index, 0 (parallel fibres) to 1 (no direction); the concentration is
+            1 / tan(pi/2 ODI) (Zhang et al., NeuroImage 61, 2012, eq. 9).
+        gm_diffusivity: isotropic, grey matter.
+        csf_diffusivity: isotropic, free water at body temperature.
+        lesion_diffusivity: isotropic, of the share of the white matter that a lesion replaces.
+        b0_signal: of pure CSF, GM and WM, arbitrary units.
+    """
+
+    parallel_diffusivity: Value = 1.9e-3
+    stick_fraction: Value = 0.55
+    perpendicular_diffusivity: Value | None = None
+    dispersion: Value = 0.0
+    gm_diffusivity: Value = 0.8e-3
+    csf_diffusivity: Value = 3.0e-3
+    lesion_diffusivity: Value = 1.3e-3
+    b0_signal: tuple[float, float, float] = (1500.0, 850.0, 650.0)
+
+    @property
+    def zeppelin_diffusivity(self) -> Value:
+        """Perpendicular diffusivity of the zeppelin, given or by tortuosity."""
+        if self.perpendicular_diffusivity is None:
+            return (1 - self.stick_fraction) * self.parallel_diffusivity
+        return self.perpendicular_diffusivity
+
+
+DEFAULT_MICROSTRUCTURE = Microstructure()
+
+# Wide on purpose: a network should not learn one simulator's priors (methods: healthy white matter, with margin).
+_PARALLEL = (1.4e-3, 3.0e-3)
+_PERPENDICULAR = (0.2e-3, 1.4e-3)
+_STICK = (0.3, 0.8)
+_DISPERSION = (0.0, 0.3)
+_GM = (0.6e-3, 1.2e-3)
+_CSF = (2.7e-3, 3.2e-3)
+_LESION = (1.0e-3, 1.8e-3)
+#: b0 signal of GM and WM over that of CSF: from nearly none to strong T2 weighting.
+_GM_B0, _WM_B0 = (0.35, 0.8), (0.3, 0.75)
+#: Share of draws without tortuosity, and of these of those without a stick (a plain tensor).
+_FREE_PERPENDICULAR, _NO_STICK = 0.5, 0.2
+
+
+def draw_b0_signal(generator: torch.Generator) -> tuple[float, float, float]:
+    """Random b0 contrast of CSF, GM and WM; CSF has 1000."""
+    gm, wm = torch.rand(2, generator=generator).tolist()
+    gm = _GM_B0[0] + gm * (_GM_B0[1] - _GM_B0[0])
+    # White matter has less signal than grey matter by 0 to 35 %, as its T2 and proton density say.
+    return 1000.0, 1000 * gm, 1000 * min(max(gm * (1.02 - 0.37 * wm), _WM_B0[0]), _WM_B0[1])
+
+
+def draw_fibres(generator: torch.Generator, shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
+    """Random fibre values of that shape each, independent: keyword arguments of ``Microstructure``."""
+
+    def uniform(limits: tuple[float, float]) -> torch.Tensor:
+        return limits[0] + (limits[1] - limits[0]) * torch.rand(shape, generator=generator)
+
+    parallel, stick, dispersion = uniform(_PARALLEL), uniform(_STICK), uniform(_DISPERSION)
+    free, plain = torch.rand(2, *shape, generator=generator)
+    is_free = free < _FREE_PERPENDICULAR
+    stick = torch.where(is_free & (plain < _NO_STICK), 0.0, stick)
+    # Beyond 0.75 of the parallel diffusivity nothing is left of a direction.
+    across = torch.where(is_free, torch.minimum(uniform(_PERPENDICULAR), 0.75 * parallel), (1 - stick) * parallel)
+    return {
+        "parallel_diffusivity": parallel,
+        "stick_fraction": stick,
+        "perpendicular_diffusivity": across,
+        "dispersion": dispersion,
+    }
+
+
+def draw_isotropic(generator: torch.Generator, shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
+    """Random isotropic diffusivities of that shape each: keyword arguments of ``Microstructure``."""
+    limits = {"gm_diffusivity": _GM, "csf_diffusivity": _CSF, "lesion_diffusivity": _LESION}
+    return {name: low + (high - low) * torch.rand(shape, generator=generator) for name, (low, high) in limits.items()}

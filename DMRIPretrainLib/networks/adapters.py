@@ -1,5 +1,7 @@
 """What stands between q-space features and the backbone, voxel by voxel."""
 
+import itertools
+
 import numpy as np
 import torch
 from torch import nn
@@ -7,7 +9,7 @@ from torch.nn import functional
 
 from ..qspace.deconvolution import deconvolve
 from ..qspace.features import SHELL_CONDITIONS, SHELL_FEATURES, QSpaceFeatures, unscaled_coefficients
-from ..qspace.harmonics import evaluation_matrix
+from ..qspace.harmonics import coefficient_count, evaluation_matrix
 from ..qspace.shells import FEATURE_COEFFICIENTS, FEATURE_ORDER
 
 
@@ -17,13 +19,14 @@ class ShellSetAdapter(nn.Module):
     Each shell passes through a shared voxelwise network whose hidden layers are scaled and shifted by
     its b-value, number of directions, order and noise (FiLM, Perez et al. 2018); the mean over the
     shells present makes the result independent of their number and order (deep sets, Zaheer et
-    al. 2017). The linear fODF of all shells and the b0 channel are appended.
+    al. 2017). The power of each order, which does not change when the head turns, is seen beside the
+    coefficients. The linear fODF of all shells and the b0 channel are appended.
     """
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
         self.output_channels = width + FEATURE_COEFFICIENTS + 1
-        self.first = nn.Linear(SHELL_FEATURES, width)
+        self.first = nn.Linear(SHELL_FEATURES + FEATURE_ORDER // 2, width)
         self.second = nn.Linear(width, width)
         film = nn.Linear(32, 4 * width)
         nn.init.zeros_(film.weight)
@@ -33,7 +36,7 @@ class ShellSetAdapter(nn.Module):
     def forward(self, features: QSpaceFeatures) -> torch.Tensor:
         """(B, S, 30, X, Y, Z) shells and their conditions to (B, 61, X, Y, Z): 32 learned, 28 fODF, 1 b0."""
         film = self.condition(features.conditions)[..., None].chunk(4, dim=2)
-        hidden = features.shells.flatten(3)
+        hidden = torch.cat([features.shells, _order_norms(features.shells)], dim=2).flatten(3)
         for layer, scale, shift in ((self.first, film[0], film[1]), (self.second, film[2], film[3])):
             # einsum over the channel axis avoids moving channels last and back.
             hidden = torch.einsum("oc,bscv->bsov", layer.weight, hidden) + layer.bias[:, None]
@@ -46,6 +49,13 @@ class ShellSetAdapter(nn.Module):
     def fodf(adapted: torch.Tensor) -> torch.Tensor:
         """(B, 28, X, Y, Z) the linear fODF among the (B, 61, X, Y, Z) channels."""
         return adapted[:, -1 - FEATURE_COEFFICIENTS : -1]
+
+
+def _order_norms(shells: torch.Tensor) -> torch.Tensor:
+    """(B, S, 3, X, Y, Z) norms of the coefficients of orders 2, 4 and 6."""
+    ends = [coefficient_count(order) for order in range(0, FEATURE_ORDER + 1, 2)]
+    norms = [shells[:, :, a:b].square().sum(dim=2).sqrt() for a, b in itertools.pairwise(ends)]
+    return torch.stack(norms, dim=2)
 
 
 class ReferenceDirectionsAdapter(nn.Module):

@@ -8,9 +8,13 @@ import torch
 from torch import nn
 
 from ..qspace.features import QSpaceFeatures
+from ..qspace.harmonics import coefficient_count
 from .adapters import ReferenceDirectionsAdapter, ShellSetAdapter
 from .bvm_unet import BVMUNet
-from .heads import FODFHead, PlainHead, TaskHead
+from .crossings_head import CrossingsHead
+from .fodf_head import FODFHead
+from .heads import PlainHead, TaskHead
+from .reconstruction import ReconstructionHead
 from .residual_unet import ResidualUNet
 
 #: Channels and residual blocks of each level. ``tiny`` is for CPUs, ``base`` for GPUs.
@@ -19,6 +23,7 @@ _RESIDUAL_SIZES = {
     "base": ((24, 48, 96, 192), (1, 2, 2, 3)),
 }
 NETWORKS = (*_RESIDUAL_SIZES, "bvm")
+FODF_COEFFICIENTS = coefficient_count(8)
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,13 @@ class Architecture:
         network: ``tiny``, ``base`` or ``bvm``.
         heads: what each head answers, at most one a task.
         skips: whether the decoder sees the encoder's features of its resolution.
+        reconstruction: whether there is a head that reconstructs the signal, as pretraining needs.
     """
 
     network: str
     heads: tuple[HeadSpec, ...] = ()
     skips: bool = True
+    reconstruction: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries and lists, as kept in a model file."""
@@ -73,7 +80,9 @@ class Architecture:
                 )
                 for head in content["heads"]
             )
-            architecture = Architecture(str(content["network"]), heads, bool(content["skips"]))
+            architecture = Architecture(
+                str(content["network"]), heads, bool(content["skips"]), bool(content["reconstruction"])
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"incomplete architecture ({error})") from error
         if any(not len(head.labels) == len(head.colours) == len(head.values) for head in heads):
@@ -90,7 +99,8 @@ class Architecture:
 class DiffusionModel(nn.Module):
     """A network for diffusion scans with any gradient table.
 
-    Directions of all inputs and outputs are in the grid frame of an image in RAS voxel order.
+    Directions of all inputs and outputs are in the grid frame of an image in RAS voxel order. One fODF answers for
+    orientation and is what crossings are counted from; ``bvm`` has plain heads, as the seed paper.
 
     Args:
         architecture: network and heads.
@@ -109,19 +119,21 @@ class DiffusionModel(nn.Module):
             widths, blocks = _RESIDUAL_SIZES[architecture.network]
             self.adapter = ShellSetAdapter()
             self.backbone = ResidualUNet(self.adapter.output_channels, widths, blocks, architecture.skips)
-        self.heads = nn.ModuleDict(
-            {
-                head.task: self._make_head(head.task, channels)
-                for head, channels in zip(architecture.heads, output_channels, strict=True)
+        seen = self.backbone.output_channels + self.adapter.output_channels
+        channels = dict(zip((head.task for head in architecture.heads), output_channels, strict=True))
+        self.fodf = None
+        if architecture.network == "bvm":
+            kinds: dict[str, nn.Module] = {task: PlainHead(self.backbone.output_channels, count) for task, count in channels.items()}
+        else:
+            if {"orientation", "crossings"} & set(channels):
+                self.fodf = FODFHead(seen, FODF_COEFFICIENTS)
+            kinds = {
+                task: (CrossingsHead if task == "crossings" else TaskHead)(seen, count)
+                for task, count in channels.items()
+                if task != "orientation"
             }
-        )
-
-    def _make_head(self, task: str, outputs: int) -> nn.Module:
-        decoded = self.backbone.output_channels
-        if self.architecture.network == "bvm":
-            return PlainHead(decoded, outputs)
-        kind = FODFHead if task == "orientation" else TaskHead
-        return kind(decoded + self.adapter.output_channels, outputs)
+        self.heads = nn.ModuleDict(kinds)
+        self.reconstruction = ReconstructionHead(self.backbone.output_channels) if architecture.reconstruction else None
 
     def forward(self, features: QSpaceFeatures) -> dict[str, torch.Tensor]:
         """Raw output (B, C, X, Y, Z) of every head, by task."""
@@ -129,5 +141,14 @@ class DiffusionModel(nn.Module):
 
     def answer(self, adapted: torch.Tensor) -> dict[str, torch.Tensor]:
         """The same from what the adapter made, (B, A, X, Y, Z)."""
-        decoded = self.backbone(adapted)
-        return {task: head(decoded, adapted) for task, head in self.heads.items()}
+        return self.answer_decoded(self.backbone(adapted), adapted)
+
+    def answer_decoded(self, decoded: torch.Tensor, adapted: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The same from (B, D, X, Y, Z) decoder features and what the adapter made."""
+        if self.fodf is None:
+            return {task: head(decoded, adapted) for task, head in self.heads.items()}
+        fodf = self.fodf(decoded, adapted)
+        answers = {"orientation": fodf}
+        for task, head in self.heads.items():
+            answers[task] = head(decoded, adapted, fodf) if task == "crossings" else head(decoded, adapted)
+        return {head.task: answers[head.task] for head in self.architecture.heads}

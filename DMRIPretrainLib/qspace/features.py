@@ -36,6 +36,10 @@ class QSpaceFeatures:
     present: torch.Tensor
     b0: torch.Tensor
 
+    def to(self, device: torch.device | str) -> "QSpaceFeatures":
+        """The same on a device."""
+        return QSpaceFeatures(*(part.to(device) for part in (self.shells, self.conditions, self.present, self.b0)))
+
     @staticmethod
     def stack(items: "list[QSpaceFeatures]") -> "QSpaceFeatures":
         """Join features of one grid size into a batch, padding the number of shells."""

@@ -6,8 +6,12 @@ Coefficients belong to the frame their directions are in; the functions here do 
 """
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 
 def coefficient_count(order: int) -> int:
@@ -48,6 +52,32 @@ def evaluation_matrix(directions: np.ndarray, order: int) -> np.ndarray:
     _, theta, phi = cart2sphere(*np.asarray(directions, dtype=float).T)
     matrix, _, _ = real_sh_tournier(order, theta, phi, full_basis=False, legacy=False)
     return matrix
+
+
+def evaluate(directions: "torch.Tensor", order: int) -> "torch.Tensor":
+    """The same as :func:`evaluation_matrix` for (N, 3) unit vectors on any device, fast: (N, K) float32.
+
+    On the sphere the even harmonics up to ``order`` span the polynomials that are homogeneous of that degree.
+    """
+    import torch
+
+    powers = [torch.ones_like(directions)]
+    for _ in range(order):
+        powers.append(powers[-1] * directions)
+    monomials = [powers[a][:, 0] * powers[b][:, 1] * powers[c][:, 2] for a, b, c in _exponents(order)]
+    change = torch.as_tensor(_monomials_to_harmonics(order), dtype=directions.dtype, device=directions.device)
+    return torch.stack(monomials, dim=1) @ change
+
+
+def _exponents(degree: int) -> list[tuple[int, int, int]]:
+    return [(a, b, degree - a - b) for a in range(degree + 1) for b in range(degree + 1 - a)]
+
+
+@cache
+def _monomials_to_harmonics(order: int) -> np.ndarray:
+    directions = hemisphere()
+    monomials = np.stack([np.prod(directions**e, axis=1) for e in np.array(_exponents(order))], axis=1)
+    return np.linalg.lstsq(monomials, evaluation_matrix(directions, order), rcond=None)[0]
 
 
 def rotation_matrix(rotation: np.ndarray, order: int) -> np.ndarray:

@@ -20,7 +20,8 @@ class CrossingsTask:
     Args:
         head: labels and colours of the four classes.
         class_counts: (4,) voxels of each class in the training labels; rare classes get weights by the
-            inverse square root of their frequency. None weighs all alike.
+            inverse square root of their frequency, and labels are smoothed by 0.05. None weighs all alike and trusts
+            them, so that probabilities come out as frequent as they say.
     """
 
     output_channels = 4
@@ -32,6 +33,7 @@ class CrossingsTask:
         weights = np.sqrt(counts.sum() / counts)
         # A class of a handful of voxels must not drown the others.
         weights = np.minimum(weights / weights.min(), 5.0)
+        self._smoothing = 0.0 if class_counts is None else 0.05
         self._weights = torch.tensor(weights / weights.mean(), dtype=torch.float32)
 
     def target(self, label: np.ndarray) -> np.ndarray:
@@ -43,9 +45,9 @@ class CrossingsTask:
         return target
 
     def loss(self, output: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Weighted cross entropy with label smoothing 0.05 in the mask."""
+        """Cross entropy in the mask."""
         weights = self._weights.to(output.device, output.dtype)
-        return masked_cross_entropy(output, target[:, 0].long(), mask, weights, label_smoothing=0.05)
+        return masked_cross_entropy(output, target[:, 0].long(), mask, weights, label_smoothing=self._smoothing)
 
     def probabilities(self, output: torch.Tensor) -> torch.Tensor:
         """Probability of every count."""

@@ -8,7 +8,7 @@ import torch
 from ..evaluation.orientation import match_peaks, orientation_metrics
 from ..networks.model import HeadSpec
 from ..qspace.deconvolution import lobe
-from ..qspace.harmonics import coefficient_count, evaluation_matrix, hemisphere, rotation_matrix
+from ..qspace.harmonics import coefficient_count, evaluate, evaluation_matrix, hemisphere, rotation_matrix
 from .peaks import find_peaks
 
 #: Spherical harmonics order of the fODF.
@@ -99,13 +99,15 @@ def peaks_to_fodf(peaks: np.ndarray) -> np.ndarray:
 
     A lone peak of amplitude a gives an fODF whose maximum is a.
     """
-    shape = lobe(FODF_ORDER)
-    amplitudes = np.linalg.norm(peaks, axis=-1)
-    fodf = np.zeros((*amplitudes.shape[:-1], len(shape)), dtype=np.float32)
-    for index in range(peaks.shape[-2]):
-        present = amplitudes[..., index] > 0
-        amplitude = amplitudes[..., index][present][:, None]
-        directions = peaks[..., index, :][present] / amplitude
-        if len(directions):
-            fodf[present] += evaluation_matrix(directions, FODF_ORDER) * shape * amplitude
-    return np.ascontiguousarray(np.moveaxis(fodf, -1, 0))
+    flat = torch.from_numpy(np.array(peaks.reshape(-1, *peaks.shape[-2:]), dtype=np.float32))
+    return fodf_of_peaks(flat).T.reshape(-1, *peaks.shape[:-2]).numpy()
+
+
+def fodf_of_peaks(peaks: torch.Tensor) -> torch.Tensor:
+    """(V, 45) fODFs of (V, K, 3) peaks, on any device."""
+    shape = torch.as_tensor(lobe(FODF_ORDER), dtype=peaks.dtype, device=peaks.device)
+    amplitudes = peaks.norm(dim=2)
+    voxel, peak = torch.nonzero(amplitudes, as_tuple=True)
+    amplitude = amplitudes[voxel, peak, None]
+    lobes = evaluate(peaks[voxel, peak] / amplitude, FODF_ORDER) * shape * amplitude
+    return peaks.new_zeros(len(peaks), len(shape)).index_add_(0, voxel, lobes)

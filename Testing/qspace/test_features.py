@@ -9,7 +9,7 @@ from DMRIPretrainLib.qspace.harmonics import rotation_matrix
 from DMRIPretrainLib.scans.frames import cube_symmetries
 from DMRIPretrainLib.scans.gradient_table import GradientTable
 from DMRIPretrainLib.simulation.tables import make_gradient_table
-from DMRIPretrainLib.training.augmentation import turn_array
+from DMRIPretrainLib.training.cube import turn_volume
 
 
 @pytest.fixture
@@ -138,10 +138,9 @@ def test_normalised_signal_is_clipped():
 def test_cube_symmetries_of_volume_and_gradients(table, block, index):
     """Fitting the turned volume with turned gradients is the same as turning the fitted features."""
     matrix = cube_symmetries()[index]
-    turned = np.ascontiguousarray(np.moveaxis(turn_array(np.moveaxis(block, 0, -1), matrix), -1, 0))
+    turned = turn_volume(torch.from_numpy(block), matrix).numpy()
     refitted = features_of(table.transformed(matrix), turned).shells[0].numpy()
-    original = features_of(table, block).shells[0].numpy()
-    moved = np.moveaxis(turn_array(np.moveaxis(original, (0, 1), (-2, -1)), matrix), (-2, -1), (0, 1)).copy()
+    moved = turn_volume(features_of(table, block).shells[0], matrix).numpy()
     moved[:, :28] = np.einsum("ij,sjxyz->sixyz", rotation_matrix(matrix, 6), moved[:, :28])
     np.testing.assert_allclose(refitted, moved, atol=1e-9)
 

@@ -1,0 +1,1 @@
+"""Pretraining recipes, one a file."""

@@ -1,0 +1,89 @@
+"""Supervised pretraining on simulated scans: three tasks, and the signal without noise."""
+
+import torch
+from torch import nn
+
+from ..networks.model import Architecture, DiffusionModel
+from ..qspace.features import QSpaceFeatures
+from ..tasks.orientation import fodf_of_peaks
+from ..tasks.registry import TASKS, default_head, make_task
+from .masked import Masked
+from .recipe import Example, RawPatch
+from .reconstruction import clean_of, reconstruct, voxel_errors, weighted_mean
+
+#: Share of the voxels of a patch, and their number at least and at most, that tasks are learned in: neighbours tell
+#: much the same, and heads work voxel by voxel.
+_VOXEL_SHARE, _FEWEST_VOXELS, _MOST_VOXELS = 0.25, 2048, 8192
+_WEIGHTS = {"segmentation": 0.5, "crossings": 1.0, "orientation": 1.0, "reconstruction": 0.5}
+
+
+class Simulated(nn.Module):
+    """Learns tissue, number of fibres and fODF of simulated patches, and to undo noise and artifacts.
+
+    The decoder must also tell the signal without noise and artifacts, of the b0 and of every shell: what it learns
+    from is more than labels, and the error of the same reconstruction tells later how familiar a scan is. Patches of
+    real scans among the simulated ones, whose truth is not known, are learned from by the recipe ``masked``.
+    """
+
+    name = "simulated"
+
+    def __init__(self, network: str = "tiny") -> None:
+        super().__init__()
+        self._network = network
+        self.masked = Masked(network)
+        self._tasks = {task: make_task(default_head(task)) for task in TASKS}
+
+    def architecture(self) -> Architecture:
+        """The network with a head for each task and one for the reconstruction."""
+        return Architecture(self._network, tuple(default_head(task) for task in TASKS), reconstruction=True)
+
+    def example(self, patch: RawPatch, generator: torch.Generator) -> Example:
+        """The noisy patch with its truth in some of its voxels, and its clean features; see ``Masked`` without truth."""
+        if not patch.truth:
+            return self.masked.example(patch, generator)
+        acquisition = patch.acquisition
+        features = patch.features()
+        inside = torch.nonzero(acquisition.mask.flatten())[:, 0]
+        count = int(min(max(_VOXEL_SHARE * acquisition.mask.numel(), _FEWEST_VOXELS), _MOST_VOXELS))
+        chosen = torch.randint(len(inside), (count,), generator=generator).to(inside.device)
+        voxels = inside[chosen]
+        targets = {
+            "voxels": voxels[None],
+            "segmentation": patch.truth["segmentation"].flatten()[voxels][None],
+            "crossings": patch.truth["crossings"].flatten()[voxels][None],
+            "orientation": fodf_of_peaks(patch.truth["orientation"].flatten(0, 2)[voxels].float()).T[None],
+        }
+        return Example(features, targets, acquisition.mask[None].float(), clean=patch.clean_features())
+
+    def losses(self, model: DiffusionModel, examples: list[Example]) -> dict[str, torch.Tensor]:
+        """Losses of the tasks and of the reconstruction on simulated patches, and those of ``masked`` on real ones."""
+        known = [example for example in examples if "voxels" in example.targets]
+        real = [example for example in examples if "voxels" not in example.targets]
+        losses = self._known_losses(model, known) if known else {}
+        if real:
+            losses |= {f"masked {name}": loss for name, loss in self.masked.losses(model, real).items()}
+        return losses
+
+    def _known_losses(self, model: DiffusionModel, examples: list[Example]) -> dict[str, torch.Tensor]:
+        features = QSpaceFeatures.stack([example.features for example in examples])
+        adapted = model.adapter(features)
+        decoded = model.backbone(adapted)
+        voxels = torch.cat([example.targets["voxels"] for example in examples])
+        answers = model.answer_decoded(_gather(decoded, voxels), _gather(adapted, voxels))
+        everywhere = torch.ones(*voxels.shape, 1, 1, device=voxels.device)
+        losses = {}
+        for name, task in self._tasks.items():
+            target = torch.cat([example.targets[name] for example in examples])
+            target = target[..., None, None] if name == "orientation" else target[:, None, :, None, None]
+            losses[name] = _WEIGHTS[name] * task.loss(answers[name].float(), target, everywhere)
+        target = clean_of(examples)
+        shells, b0 = voxel_errors(reconstruct(model, decoded, target.conditions[..., 0]), target)
+        mask = torch.cat([example.mask for example in examples])
+        losses["reconstruction"] = _WEIGHTS["reconstruction"] * weighted_mean(shells + b0, mask)
+        return losses
+
+
+def _gather(volume: torch.Tensor, voxels: torch.Tensor) -> torch.Tensor:
+    """(B, C, V, 1, 1) channels at (B, V) flat voxels of a (B, C, X, Y, Z) volume."""
+    flat = volume.flatten(2)
+    return flat.gather(2, voxels[:, None].expand(-1, flat.shape[1], -1))[..., None, None]

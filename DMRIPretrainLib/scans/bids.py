@@ -28,7 +28,16 @@ class BidsScan:
 
 
 def find_dwi(root: Path) -> list[BidsScan]:
-    """The diffusion scans of a BIDS dataset, sorted by path.
+    """The diffusion scans of a BIDS dataset, sorted by path, see :func:`dwi_images`.
+
+    Raises:
+        UserError: if the folder does not exist, or two side files compete for one image.
+    """
+    return [_bids_scan(path) for path in dwi_images(root)]
+
+
+def dwi_images(root: Path) -> list[Path]:
+    """The diffusion images of a BIDS dataset, sorted by path.
 
     Only magnitude images under ``sub-*/[ses-*/]dwi`` count; derivatives of the dataset do not, but a
     derivative dataset may itself be given as ``root``.
@@ -37,7 +46,7 @@ def find_dwi(root: Path) -> list[BidsScan]:
         root: folder that holds the ``sub-*`` folders.
 
     Raises:
-        UserError: if the folder does not exist, or two side files compete for one image.
+        UserError: if the folder does not exist.
     """
     if not root.is_dir():
         raise UserError(f"{root}: expected a BIDS folder, found none; check the path")
@@ -48,7 +57,7 @@ def find_dwi(root: Path) -> list[BidsScan]:
         for path in folder.glob("*_dwi.nii*")
         if path.name.endswith((".nii", ".nii.gz"))
     )
-    return [_bids_scan(path) for path in images if _entities(path.name).get("part", "mag") == "mag"]
+    return [path for path in images if _entities(path.name).get("part", "mag") == "mag"]
 
 
 def inherited_file(image: Path, extension: str) -> Path | None:

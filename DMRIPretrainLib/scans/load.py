@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UserError
-from .bids import find_dwi
+from .bids import dwi_images
 from .checks import check_scan, raise_errors
 from .fsl import find_side_file, read_bvals, stem
 from .gradient_table import DEFAULT_B0_THRESHOLD
@@ -75,15 +75,12 @@ def read_scan(
 
 
 def find_scan(folder: Path) -> Path:
-    """The only scan of a folder.
-
-    In a BIDS folder these are its ``dwi`` images; elsewhere the 4D NIfTI images with gradient files, those with
-    gradient files of their own name first, and NRRD files.
+    """The only scan of a folder, see :func:`list_scans`.
 
     Raises:
         UserError: if there is none or more than one.
     """
-    scans = [scan.path for scan in find_dwi(folder)] or _bids_subject_scans(folder) or _plain_scans(folder)
+    scans = list_scans(folder)
     if len(scans) == 1:
         return scans[0]
     if not scans:
@@ -92,12 +89,24 @@ def find_scan(folder: Path) -> Path:
     raise UserError(f"{folder}: expected one diffusion scan, found {len(scans)} ({names}); give the path of one image")
 
 
+def list_scans(folder: Path) -> list[Path]:
+    """The scans of a folder, sorted.
+
+    In a BIDS folder these are its ``dwi`` images; elsewhere the 4D NIfTI images with gradient files, those with
+    gradient files of their own name first, and NRRD files.
+
+    Raises:
+        UserError: if an image has no readable header.
+    """
+    return dwi_images(folder) or _bids_subject_scans(folder) or _plain_scans(folder)
+
+
 def _bids_subject_scans(folder: Path) -> list[Path]:
     """Scans of a ``sub-*`` or ``ses-*`` folder."""
     if not folder.name.startswith(("sub-", "ses-")):
         return []
     subject = folder if folder.name.startswith("sub-") else folder.parent
-    return [scan.path for scan in find_dwi(subject.parent) if scan.path.is_relative_to(folder)]
+    return [path for path in dwi_images(subject.parent) if path.is_relative_to(folder)]
 
 
 def _plain_scans(folder: Path) -> list[Path]:

@@ -37,17 +37,6 @@ def draw_symmetry(augmentation: Augmentation, rng: np.random.Generator) -> np.nd
     return _LEFT_RIGHT if mirror else np.eye(3)
 
 
-def turn_array(array: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Move the voxels of (X, Y, Z, ...) by a signed permutation matrix; vectors inside stay as they are.
-
-    The voxel at position p relative to the centre comes to lie at ``matrix @ p``.
-    """
-    source = np.abs(matrix).argmax(axis=1)
-    turned = np.transpose(array, (*source.tolist(), *range(3, array.ndim)))
-    flipped = tuple(axis for axis in range(3) if matrix[axis, source[axis]] < 0)
-    return np.flip(turned, flipped) if flipped else turned
-
-
 def draw_volumes(table: GradientTable, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
     """Sorted indices of the volumes to keep: some b0s, and a random part of each shell or of some shells."""
     if rng.random() >= augmentation.drop_directions:

@@ -1,5 +1,6 @@
 """What happens around the steps: progress, stopping, checkpoints, the best model."""
 
+import math
 import signal
 import threading
 import time
@@ -9,7 +10,6 @@ from typing import Any
 import lightning as L
 import torch
 
-from ..files import atomic_path
 from ..jobs.folder import JobFolder
 from ..progress import Progress
 
@@ -98,7 +98,9 @@ class TellJob(L.Callback):
         """Tell how far it is; stop at the end, or where asked to."""
         now = time.monotonic()
         fraction = trainer.global_step / self._steps
-        loss = float(trainer.callback_metrics["loss"])
+        loss = float(trainer.callback_metrics["loss"])  # of this step
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss} at step {trainer.global_step}; take float32, or another seed")
         self._progress(f"step {trainer.global_step} of {self._steps}, loss {loss:.3f}", fraction)
         if now - self._told >= _SECONDS_BETWEEN_EVENTS:
             self._told = now
@@ -122,5 +124,48 @@ class TellJob(L.Callback):
         """
         if trainer.global_step % self._interval and trainer.global_step < self._steps:
             return
-        with atomic_path(self.checkpoint) as temporary:
-            trainer.save_checkpoint(temporary)
+        temporary = self.checkpoint.with_name(f"{self.checkpoint.name}.part")
+        trainer.save_checkpoint(temporary)  # on several devices, all of them take part and the first one writes
+        if trainer.is_global_zero:
+            temporary.replace(self.checkpoint)
+
+
+class TellLosses(L.Callback):
+    """Writes the mean losses of every interval to the job folder, and the share of the time spent waiting for data.
+
+    Args:
+        job: whom to tell.
+    """
+
+    def __init__(self, job: JobFolder) -> None:
+        self._job = job
+        self._waiting = self._working = 0.0
+        self._clock: float | None = None
+        self.latest: dict[str, float] = {}
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A new interval."""
+        self._waiting = self._working = 0.0
+        self._clock = time.monotonic()
+
+    def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        """The data is there."""
+        now = time.monotonic()
+        self._waiting += now - (self._clock or now)
+        self._clock = now
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        """The step is done."""
+        if torch.cuda.is_available() and trainer.strategy.root_device.type == "cuda":
+            torch.cuda.synchronize()  # else the wait for the step would count as one for data
+        now = time.monotonic()
+        self._working += now - (self._clock or now)
+        self._clock = now
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write down the interval."""
+        means = {n.removesuffix("_epoch"): float(v) for n, v in trainer.callback_metrics.items() if "_step" not in n}
+        waiting = self._waiting / max(self._waiting + self._working, 1e-9)
+        self.latest = {**means, "share of time waiting for data": round(waiting, 4)}
+        for name, value in self.latest.items():
+            self._job.append("metric", step=trainer.global_step, name=name, value=value)

@@ -8,38 +8,28 @@ import numpy as np
 
 from ..errors import UserError
 from ..tasks.maps import CROSSINGS, PEAKS, SEGMENTATION
+from .scan_files import SCAN_COLUMNS, ScanFiles, TableRow, read_scan_table
 
 #: File of each task in a folder that ``dmri-pretrain label`` wrote.
 LABEL_FILES = {"segmentation": SEGMENTATION, "crossings": CROSSINGS, "orientation": PEAKS}
 _LABEL_COLUMNS = {"segmentation": "segmentation", "crossings": "crossings", "peaks": "orientation"}
-_PATH_COLUMNS = ("scan", "mask", "bval", "bvec", "labels", *_LABEL_COLUMNS)
-_COLUMNS = (*_PATH_COLUMNS, "subject", "split")
+_COLUMNS = (*SCAN_COLUMNS, "labels", *_LABEL_COLUMNS, "subject", "split")
 _SPLITS = ("", "training", "validation")
 
 
 @dataclass(frozen=True)
-class CaseFiles:
+class CaseFiles(ScanFiles):
     """One annotated scan on disk.
 
     Attributes:
-        name: for messages.
-        scan: DWI file or folder.
         labels: label map of each task.
         subject: whom it shows; cases of one subject are never split between training and validation.
         split: ``training``, ``validation`` or empty to let the split be drawn.
-        mask: brain mask; None to find or compute one.
-        bval: b-value file; None to find it beside the scan.
-        bvec: b-vector file; None to find it beside the scan.
     """
 
-    name: str
-    scan: Path
     labels: dict[str, Path] = field(default_factory=dict)
     subject: str = ""
     split: str = ""
-    mask: Path | None = None
-    bval: Path | None = None
-    bvec: Path | None = None
 
 
 def find_cases(source: Path, tasks: tuple[str, ...], labels: Path | None = None) -> list[CaseFiles]:
@@ -57,7 +47,7 @@ def find_cases(source: Path, tasks: tuple[str, ...], labels: Path | None = None)
         UserError: if something is missing, unknown or not there.
     """
     if source.suffix.lower() == ".csv":
-        cases = _read_table(source)
+        cases = [_row_case(source, row) for row in read_scan_table(source, _COLUMNS)]
     elif labels is None:
         raise UserError(
             f"{source}: expected --labels with the folder of its label maps, found none; make them with label"
@@ -65,7 +55,7 @@ def find_cases(source: Path, tasks: tuple[str, ...], labels: Path | None = None)
     elif source.is_dir() and any(source.glob("sub-*")):
         cases = _read_bids(source, labels)
     else:
-        cases = [CaseFiles(source.name, source, _label_folder(labels))]
+        cases = [CaseFiles(source.name, source, labels=_label_folder(labels))]
     if not cases:
         raise UserError(f"{source}: expected at least one scan, found none; check the folder")
     for case in cases:
@@ -118,44 +108,17 @@ def read_label_names(path: Path) -> dict[int, str]:
         ) from error
 
 
-def _read_table(path: Path) -> list[CaseFiles]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows, columns = list(reader), reader.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: expected a CSV table of cases, found none that can be read ({error})") from error
-    unknown = [column for column in columns if column not in _COLUMNS]
-    if "scan" not in columns or unknown:
-        found = f"unknown columns {', '.join(unknown)}" if unknown else f"columns {', '.join(columns) or 'none'}"
-        raise UserError(
-            f"{path}: expected the column scan, and of the others only {', '.join(_COLUMNS[1:])}; found {found}"
-        )
-    return [_row_case(path, row, number) for number, row in enumerate(rows, start=2)]
-
-
-def _row_case(table: Path, row: dict[str, str | None], line: int) -> CaseFiles:
-    if None in row:
-        raise UserError(f"{table}: expected as many cells as columns in line {line}, found more; quote commas")
-    values = {key: (value or "").strip() for key, value in row.items()}
-    paths = {key: table.parent / values[key] for key in _PATH_COLUMNS if values.get(key)}
-    if "scan" not in paths:
-        raise UserError(f"{table}: expected a scan in line {line}, found none; fill it in or delete the line")
-    split = values.get("split", "")
+def _row_case(table: Path, row: TableRow) -> CaseFiles:
+    split = row.values.get("split", "")
     if split not in _SPLITS:
-        raise UserError(f"{table}: expected training, validation or nothing as split in line {line}, found {split!r}")
-    labels = _label_folder(paths["labels"]) if "labels" in paths else {}
-    labels |= {task: paths[column] for column, task in _LABEL_COLUMNS.items() if column in paths}
-    return CaseFiles(
-        name=f"{paths['scan'].parent.name}/{paths['scan'].name}",
-        scan=paths["scan"],
-        labels=labels,
-        subject=values.get("subject", "") or str(paths["scan"]),
-        split=split,
-        mask=paths.get("mask"),
-        bval=paths.get("bval"),
-        bvec=paths.get("bvec"),
-    )
+        raise UserError(
+            f"{table}: expected training, validation or nothing as split in line {row.line}, found {split!r}"
+        )
+    folder = row.path("labels")
+    labels = _label_folder(folder) if folder else {}
+    labels |= {task: path for column, task in _LABEL_COLUMNS.items() if (path := row.path(column))}
+    files = row.scan_files()
+    return CaseFiles(**vars(files), labels=labels, subject=row.values.get("subject", str(files.scan)), split=split)
 
 
 def _read_bids(root: Path, labels: Path) -> list[CaseFiles]:

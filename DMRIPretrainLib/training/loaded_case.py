@@ -9,7 +9,6 @@ from ..errors import UserError
 from ..qspace.prepare import PreparedScan, prepare_scan
 from ..scans.frames import grid_to_world_rotation
 from ..scans.gradient_table import DEFAULT_B0_THRESHOLD
-from ..scans.load import load_scan
 from ..scans.maps import read_map
 from ..scans.scan import Scan
 from .cases import CaseFiles
@@ -38,7 +37,7 @@ def load_case(files: CaseFiles, tasks: tuple[str, ...], b0_threshold: float = DE
     Raises:
         UserError: if a file cannot be used or a label map lies on another grid.
     """
-    scan = load_scan(files.scan, bval=files.bval, bvec=files.bvec, mask=files.mask, b0_threshold=b0_threshold)
+    scan = files.load(b0_threshold)
     prepared = prepare_scan(scan)
     labels = {}
     for task in tasks:

@@ -9,7 +9,8 @@ from torch.utils.data import Dataset, Sampler
 
 from ..qspace.features import QSpaceFeatures, QSpaceProjection
 from ..tasks.task import Task
-from .augmentation import Augmentation, change_bvalue, draw_bvalue_factor, draw_symmetry, draw_volumes, turn_array
+from .augmentation import Augmentation, change_bvalue, draw_bvalue_factor, draw_symmetry, draw_volumes
+from .cube import Cube, turn_volume
 from .loaded_case import LoadedCase
 
 
@@ -69,29 +70,26 @@ class PatchDataset(Dataset[Patch]):
         rng = np.random.default_rng([self._seed, number])
         index = int(rng.integers(len(self._cases)))
         scan = self._cases[index].scan
-        where, margins = self._place(self._draw_centre(index, rng), scan.shape)
+        cube = Cube.around(self._draw_centre(index, rng), scan.shape, self._size)
         matrix = draw_symmetry(self._augmentation, rng)
         volumes = draw_volumes(scan.table, self._augmentation, rng)
         measured = scan.table.subset(volumes)
-        signal = self._signals[index][(slice(None), *where)][volumes]
+        signal = self._signals[index][(slice(None), *cube.where)][volumes]
         signal, table = change_bvalue(signal, measured, draw_bvalue_factor(self._augmentation, rng))
         noise = scan.shell_noise(table, table.bvals.max() / measured.bvals.max())
 
-        def turned(array: np.ndarray) -> torch.Tensor:
+        def turned(part: np.ndarray) -> torch.Tensor:
             """Pad (..., x, y, z) to a cube and turn it."""
-            leading = array.ndim - 3
-            padded = np.moveaxis(np.pad(array, [(0, 0)] * leading + margins), range(leading), range(-leading, 0))
-            moved = np.moveaxis(turn_array(padded, matrix), range(-leading, 0), range(leading))
-            return torch.from_numpy(np.ascontiguousarray(moved))
+            return turn_volume(cube.pad(torch.from_numpy(np.ascontiguousarray(part))), matrix)
 
         targets = {
-            name: self._tasks[name].move(turned(target[(slice(None), *where)]), matrix)
+            name: self._tasks[name].move(turned(target[(slice(None), *cube.where)]), matrix)
             for name, target in self._targets[index].items()
         }
         return Patch(
             turned(signal),
-            turned(scan.mask[where]),
-            turned(self._cases[index].region[where].astype(np.float32)),
+            turned(scan.mask[cube.where]),
+            turned(self._cases[index].region[cube.where].astype(np.float32)),
             scan.b0_median,
             QSpaceProjection(table.transformed(matrix), noise),
             targets,
@@ -109,32 +107,25 @@ class PatchDataset(Dataset[Patch]):
                 break
         return groups
 
-    def _draw_centre(self, index: int, rng: np.random.Generator) -> np.ndarray:
+    def _draw_centre(self, index: int, rng: np.random.Generator) -> tuple[int, int, int]:
         groups = self._centres[index]
         balanced = len(groups) > 1 and rng.random() < 0.5
         group = groups[rng.integers(1, len(groups))] if balanced else groups[0]
-        return np.array(np.unravel_index(group[rng.integers(len(group))], self._cases[index].scan.shape))
-
-    def _place(
-        self, centre: np.ndarray, shape: tuple[int, int, int]
-    ) -> tuple[tuple[slice, ...], list[tuple[int, int]]]:
-        """Where to cut, and how much to pad on both sides of each axis."""
-        where, margins = [], []
-        for middle, length in zip(centre.tolist(), shape, strict=True):
-            size = min(self._size, length)
-            start = int(np.clip(middle - size // 2, 0, length - size))
-            where.append(slice(start, start + size))
-            before = (self._size - size) // 2
-            margins.append((before, self._size - size - before))
-        return tuple(where), margins
+        x, y, z = np.unravel_index(group[rng.integers(len(group))], self._cases[index].scan.shape)
+        return int(x), int(y), int(z)
 
 
 class ConsecutiveSampler(Sampler[int]):
-    """Numbers of the patches of one interval between validations; the trainer tells which interval it is."""
+    """Numbers of the patches of one interval between validations; the trainer tells which interval it is.
 
-    def __init__(self, length: int) -> None:
+    Args:
+        length: patches of an interval.
+        first: the interval to begin with.
+    """
+
+    def __init__(self, length: int, first: int = 0) -> None:
         self._length = length
-        self._interval = 0
+        self._interval = first
 
     def set_epoch(self, epoch: int) -> None:
         """Go to an interval."""

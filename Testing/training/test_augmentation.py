@@ -1,4 +1,3 @@
-import itertools
 from pathlib import Path
 
 import dipy.data
@@ -15,7 +14,6 @@ from DMRIPretrainLib.training.augmentation import (
     draw_bvalue_factor,
     draw_symmetry,
     draw_volumes,
-    turn_array,
 )
 
 NOTHING = Augmentation(turn=0, drop_directions=0, fewest_directions=0, change_bvalue=0)
@@ -29,27 +27,6 @@ def distinct_axes(directions: np.ndarray) -> int:
         if all(abs(direction @ axis) < np.cos(np.radians(1)) for axis in axes):
             axes.append(direction)
     return len(axes)
-
-
-@pytest.mark.parametrize("shape", [(3, 3, 3), (4, 4, 4), (2, 3, 5)])
-def test_every_voxel_moves_as_its_position(shape):
-    """The voxel at p from the centre comes to lie at matrix @ p from the centre."""
-    array = np.random.default_rng(0).normal(size=(*shape, 2))
-    for matrix in cube_symmetries():
-        turned = turn_array(array, matrix)
-        new_shape = np.abs(matrix) @ shape
-        assert turned.shape == (*new_shape, 2)
-        for voxel in itertools.product(*map(range, shape)):
-            position = np.array(voxel) - (np.array(shape) - 1) / 2
-            new = matrix @ position + (new_shape - 1) / 2
-            assert np.array_equal(turned[tuple(np.rint(new).astype(int))], array[voxel])
-
-
-def test_turning_composes():
-    array = np.arange(27.0).reshape(3, 3, 3)
-    first, second = cube_symmetries()[13], cube_symmetries()[38]
-    assert np.array_equal(turn_array(turn_array(array, first), second), turn_array(array, second @ first))
-    assert np.array_equal(turn_array(array, np.eye(3)), array)
 
 
 def test_change_of_bvalue_is_exact_for_gaussian_diffusion():

@@ -33,7 +33,7 @@ def test_labels_come_in_the_order_and_frame_of_the_prepared_scan(tmp_path, save_
     files = CaseFiles(
         "case",
         path,
-        {
+        labels={
             "segmentation": write(tmp_path / "seg.nii.gz", classes),
             "orientation": write(tmp_path / "peaks.nii.gz", peaks.reshape(*scan.shape, 9)),
         },

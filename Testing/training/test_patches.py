@@ -11,7 +11,8 @@ from DMRIPretrainLib.qspace.prepare import prepare_scan
 from DMRIPretrainLib.scans.scan import Scan
 from DMRIPretrainLib.tasks.peaks import find_peaks
 from DMRIPretrainLib.tasks.registry import TASKS, default_head, make_task
-from DMRIPretrainLib.training.augmentation import Augmentation, turn_array
+from DMRIPretrainLib.training.augmentation import Augmentation
+from DMRIPretrainLib.training.cube import turn_volume
 from DMRIPretrainLib.training.loaded_case import LoadedCase
 from DMRIPretrainLib.training.patches import ConsecutiveSampler, Patch, PatchDataset
 
@@ -101,8 +102,8 @@ def test_a_turned_patch_is_a_patch_of_the_turned_scan(speckled):
         # The rotation that was drawn is that between the tables.
         matrix = np.linalg.lstsq(scan.table.directions, patch.projection.table.directions, rcond=None)[0].T.round(6)
         turned_some |= not np.array_equal(matrix, identity)
-        signal = torch.from_numpy(np.moveaxis(turn_array(scan.signal, matrix), -1, 0).copy())
-        mask = torch.from_numpy(turn_array(scan.mask, matrix).copy())
+        signal = turn_volume(torch.from_numpy(np.moveaxis(scan.signal, -1, 0).copy()), matrix)
+        mask = turn_volume(torch.from_numpy(scan.mask), matrix)
         whole = QSpaceProjection(scan.table.transformed(matrix))(signal, mask, scan.b0_median).shells[0].numpy()
         windows = np.lib.stride_tricks.sliding_window_view(whole[0, 0], (8, 8, 8))
         places = np.argwhere(np.isclose(windows, found[0, 0], atol=1e-5).all(axis=(3, 4, 5)))
@@ -184,3 +185,4 @@ def test_intervals_follow_each_other_without_gap():
     assert list(sampler) == [0, 1, 2, 3]
     sampler.set_epoch(2)
     assert list(sampler) == [8, 9, 10, 11]
+    assert list(ConsecutiveSampler(4, first=3)) == [12, 13, 14, 15]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..qspace.deconvolution import deconvolve
+from ..qspace.deconvolution import linear_fodf
 from ..qspace.features import SHELL_CONDITIONS, SHELL_FEATURES, QSpaceFeatures, unscaled_coefficients
 from ..qspace.harmonics import coefficient_count, evaluation_matrix
 from ..qspace.shells import FEATURE_COEFFICIENTS, FEATURE_ORDER
@@ -20,7 +20,8 @@ class ShellSetAdapter(nn.Module):
     its b-value, number of directions, order and noise (FiLM, Perez et al. 2018); the mean over the
     shells present makes the result independent of their number and order (deep sets, Zaheer et
     al. 2017). The power of each order, which does not change when the head turns, is seen beside the
-    coefficients. The linear fODF of all shells and the b0 channel are appended.
+    coefficients. The linear fODF of all shells, averaged over neighbours that are alike, and the b0 channel are
+    appended.
     """
 
     def __init__(self, width: int = 32) -> None:
@@ -43,7 +44,7 @@ class ShellSetAdapter(nn.Module):
             hidden = functional.leaky_relu(hidden * (1 + scale) + shift, 0.01)
         weights = features.present / features.present.sum(dim=1, keepdim=True)
         pooled = torch.einsum("bs,bsov->bov", weights, hidden).unflatten(2, features.b0.shape[2:])
-        return torch.cat([pooled, deconvolve(features), features.b0], dim=1)
+        return torch.cat([pooled, linear_fodf(features), features.b0], dim=1)
 
     @staticmethod
     def fodf(adapted: torch.Tensor) -> torch.Tensor:

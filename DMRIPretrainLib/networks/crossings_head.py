@@ -72,7 +72,7 @@ class CrossingsHead(nn.Module):
         return torch.cat([*spectra, *self._moment_shapes((relative, square, fourth)), *self._lobes(values)])
 
     def _moment_shapes(self, banks: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
-        """Mean, squared norm and determinant of the second moments of (D, V) values: a line, a plane or all of space."""
+        """Mean, squared norm and determinant of the second moments of (D, V) values: a line, a plane or space."""
         shapes = []
         for bank in banks:
             *tensor, mass = (self._moments @ bank).unbind(0)

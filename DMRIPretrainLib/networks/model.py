@@ -123,7 +123,8 @@ class DiffusionModel(nn.Module):
         channels = dict(zip((head.task for head in architecture.heads), output_channels, strict=True))
         self.fodf = None
         if architecture.network == "bvm":
-            kinds: dict[str, nn.Module] = {task: PlainHead(self.backbone.output_channels, count) for task, count in channels.items()}
+            decoded = self.backbone.output_channels
+            kinds: dict[str, nn.Module] = {task: PlainHead(decoded, count) for task, count in channels.items()}
         else:
             if {"orientation", "crossings"} & set(channels):
                 self.fodf = FODFHead(seen, FODF_COEFFICIENTS)

@@ -11,6 +11,7 @@ import torch
 
 from .features import QSpaceFeatures, unscaled_coefficients
 from .harmonics import coefficient_orders
+from .neighbours import average_alike
 from .shells import FEATURE_ORDER, HIGH_B, HIGH_B_SMOOTHNESS, LOW_B_SMOOTHNESS
 
 #: Diffusivity along a fibre in µm²/ms (b-values here are in ms/µm²), and the share of the stick in its signal.
@@ -57,11 +58,29 @@ def fibre_response(bvalue: torch.Tensor) -> torch.Tensor:
 
 def deconvolve(features: QSpaceFeatures) -> torch.Tensor:
     """(B, 28, X, Y, Z) fODF of order 6 in the frame of the features."""
-    gains = _gains(features.conditions, features.present)
+    factors = _factors(features.conditions, features.present)
+    return torch.einsum("bsk,bskxyz->bkxyz", factors, unscaled_coefficients(features.shells))
+
+
+def linear_fodf(features: QSpaceFeatures) -> torch.Tensor:
+    """The same, averaged over neighbours that are alike, where the noise of the features is known.
+
+    The features must be those of a whole block of a scan, since neighbours in the tensor are taken for neighbours.
+    """
+    fodf = deconvolve(features)
+    if features.variance is None:
+        return fodf
+    squares = _factors(features.conditions, features.present).square()
+    variance = torch.einsum("bsk,bsk->bk", squares, features.variance)
+    # The noise of E is that of the signal over b0.
+    return average_alike(fodf, variance, torch.exp(-features.b0[:, 0]))
+
+
+def _factors(conditions: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    """(B, S, 28) what each coefficient of each shell adds to that of the fODF."""
+    gains = _gains(conditions, present)
     index = torch.as_tensor(coefficient_orders(FEATURE_ORDER) // 2, device=gains.device)
-    shape = torch.as_tensor(lobe(FEATURE_ORDER), dtype=gains.dtype, device=gains.device)
-    coefficients = unscaled_coefficients(features.shells)
-    return torch.einsum("bsk,bskxyz->bkxyz", gains[..., index] * shape, coefficients)
+    return gains[..., index] * torch.as_tensor(lobe(FEATURE_ORDER), dtype=gains.dtype, device=gains.device)
 
 
 def _gains(conditions: torch.Tensor, present: torch.Tensor) -> torch.Tensor:

@@ -29,16 +29,24 @@ class QSpaceFeatures:
         conditions: (B, S, 4) b/1000, log(N)/log(64), order/6, ten times the noise of E.
         present: (B, S) 1 where there is a shell, 0 where there is padding.
         b0: (B, 1, X, Y, Z) log of b0 over the median b0 of the brain, zero outside the mask.
+        variance: (B, S, 28) of the noise of the unscaled coefficients where b0 is the median; None if not known.
     """
 
     shells: torch.Tensor
     conditions: torch.Tensor
     present: torch.Tensor
     b0: torch.Tensor
+    variance: torch.Tensor | None = None
 
     def to(self, device: torch.device | str) -> "QSpaceFeatures":
         """The same on a device."""
-        return QSpaceFeatures(*(part.to(device) for part in (self.shells, self.conditions, self.present, self.b0)))
+        return QSpaceFeatures(
+            self.shells.to(device),
+            self.conditions.to(device),
+            self.present.to(device),
+            self.b0.to(device),
+            None if self.variance is None else self.variance.to(device),
+        )
 
     @staticmethod
     def stack(items: "list[QSpaceFeatures]") -> "QSpaceFeatures":
@@ -49,11 +57,13 @@ class QSpaceFeatures:
             missing = most - tensor.shape[1]
             return torch.cat([tensor, tensor.new_zeros(1, missing, *tensor.shape[2:])], dim=1) if missing else tensor
 
+        variances = [padded(item.variance) for item in items if item.variance is not None]
         return QSpaceFeatures(
             torch.cat([padded(item.shells) for item in items]),
             torch.cat([padded(item.conditions) for item in items]),
             torch.cat([padded(item.present) for item in items]),
             torch.cat([item.b0 for item in items]),
+            torch.cat(variances) if len(variances) == len(items) else None,
         )
 
 
@@ -91,6 +101,9 @@ class QSpaceProjection:
             dtype=torch.float32,
         )
 
+        rows = np.stack([np.square(fit.fit).sum(axis=1) for fit in self.fits])
+        self.variance = torch.tensor(rows * noises[:, None] ** 2, dtype=torch.float32)
+
     def __call__(self, signal: torch.Tensor, mask: torch.Tensor, b0_median: float) -> QSpaceFeatures:
         """Features of a block of a scan.
 
@@ -111,6 +124,7 @@ class QSpaceProjection:
             self.conditions.to(signal.device).unsqueeze(0),
             torch.ones(1, len(shells), device=signal.device),
             structural[None, None],
+            self.variance.to(signal.device).unsqueeze(0),
         )
 
     def noise(self, signal: torch.Tensor, mask: torch.Tensor, b0_median: float) -> np.ndarray:

@@ -55,9 +55,16 @@ def evaluation_matrix(directions: np.ndarray, order: int) -> np.ndarray:
 
 
 def evaluate(directions: "torch.Tensor", order: int) -> "torch.Tensor":
-    """The same as :func:`evaluation_matrix` for (N, 3) unit vectors on any device, fast: (N, K) float32.
+    """The same as :func:`evaluation_matrix` in torch, fast and on any device.
 
     On the sphere the even harmonics up to ``order`` span the polynomials that are homogeneous of that degree.
+
+    Args:
+        directions: (N, 3) unit vectors.
+        order: largest even order.
+
+    Returns:
+        (N, K) matrix in the precision of the directions and on their device.
     """
     import torch
 

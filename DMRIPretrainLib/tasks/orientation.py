@@ -64,10 +64,13 @@ class OrientationTask:
         """Coefficients average as they are."""
         return output
 
-    def answer(self, average: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """(X, Y, Z, 3, 3) peaks, unit vector x amplitude, strongest first, grid frame."""
+    def answer(self, average: np.ndarray, mask: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+        """(X, Y, Z, 3, 3) peaks, unit vector x amplitude, strongest first, grid frame.
+
+        Where (X, Y, Z) counts of fibres are known, see ``find_peaks``.
+        """
         peaks = np.zeros((*mask.shape, 3, 3), dtype=np.float32)
-        peaks[mask] = find_peaks(average[:, mask].T)
+        peaks[mask] = find_peaks(average[:, mask].T, None if counts is None else counts[mask])
         return peaks
 
     def score(self, answer: np.ndarray, label: np.ndarray, mask: np.ndarray) -> dict[str, float]:
@@ -104,7 +107,14 @@ def peaks_to_fodf(peaks: np.ndarray) -> np.ndarray:
 
 
 def fodf_of_peaks(peaks: torch.Tensor) -> torch.Tensor:
-    """(V, 45) fODFs of (V, K, 3) peaks, on any device."""
+    """The same for a list of voxels, on any device.
+
+    Args:
+        peaks: (V, K, 3) unit vector x amplitude, zero where there is none.
+
+    Returns:
+        (V, 45) coefficients in the frame of the peaks.
+    """
     shape = torch.as_tensor(lobe(FODF_ORDER), dtype=peaks.dtype, device=peaks.device)
     amplitudes = peaks.norm(dim=2)
     voxel, peak = torch.nonzero(amplitudes, as_tuple=True)

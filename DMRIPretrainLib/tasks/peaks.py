@@ -15,6 +15,9 @@ MINIMUM_SEPARATION = 25.0
 RELATIVE_THRESHOLD = 0.25
 #: Peaks below this amplitude are dropped; a lone fibre that fills its voxel has amplitude 1.
 ABSOLUTE_THRESHOLD = 0.10
+#: The same two where the number of peaks is known: an fODF that is unsure of a direction is low there.
+EXPECTED_RELATIVE_THRESHOLD = 0.05
+EXPECTED_ABSOLUTE_THRESHOLD = 0.01
 
 _NEIGHBOURS = 6
 _FIT_NEIGHBOURS = 12
@@ -64,7 +67,7 @@ def _sampling() -> _Sampling:
     )
 
 
-def find_peaks(coefficients: np.ndarray) -> np.ndarray:
+def find_peaks(coefficients: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
     """Up to three peaks of each fODF.
 
     Local maxima on 362 directions, refined by a quadratic fit in the tangent plane, taken greedily from
@@ -72,6 +75,8 @@ def find_peaks(coefficients: np.ndarray) -> np.ndarray:
 
     Args:
         coefficients: (V, K) fODF coefficients in the library's basis.
+        counts: (V,) how many peaks to expect: where it is 1 or more, the strongest so many are taken, even if they
+            are low; where it is 0, and without it, the thresholds decide.
 
     Returns:
         (V, 3, 3) float32 unit vector x amplitude, strongest first, zero where there is none, in the frame
@@ -83,18 +88,25 @@ def find_peaks(coefficients: np.ndarray) -> np.ndarray:
     peaks = np.zeros((len(coefficients), MAXIMUM_PEAKS, 3), dtype=np.float32)
     for start in range(0, len(coefficients), _VOXELS_AT_ONCE):
         block = torch.as_tensor(coefficients[start : start + _VOXELS_AT_ONCE], dtype=torch.float32)
-        peaks[start : start + len(block)] = _block_peaks(matrix @ block.T, sampling).numpy()
+        expected = np.zeros(len(block)) if counts is None else counts[start : start + len(block)]
+        found = _block_peaks(matrix @ block.T, sampling, torch.as_tensor(expected, dtype=torch.int64))
+        peaks[start : start + len(block)] = found.numpy()
     return peaks
 
 
-def _block_peaks(values: torch.Tensor, sampling: _Sampling) -> torch.Tensor:
-    """(V, 3, 3) peaks of (D, V) values: directions first, so that neighbours are whole rows."""
-    floor = (RELATIVE_THRESHOLD * values.amax(dim=0)).clamp(min=ABSOLUTE_THRESHOLD).expand_as(values).clone()
+def _block_peaks(values: torch.Tensor, sampling: _Sampling, expected: torch.Tensor) -> torch.Tensor:
+    """(V, 3, 3) peaks of (D, V) values, (V,) of them expected: directions first, so that neighbours are whole rows."""
+    highest = values.amax(dim=0)
+    usual = (RELATIVE_THRESHOLD * highest).clamp(min=ABSOLUTE_THRESHOLD)
+    known = (EXPECTED_RELATIVE_THRESHOLD * highest).clamp(min=EXPECTED_ABSOLUTE_THRESHOLD)
+    floor = torch.where(expected > 0, known, usual).expand_as(values).clone()
     for column in range(_NEIGHBOURS):
         torch.maximum(floor, values[sampling.neighbours[:, column]], out=floor)
     maxima = torch.where(values > floor, values, 0.0)
     heights, vertices = (tensor.T for tensor in maxima.topk(_CANDIDATES, dim=0))
     kept = _separate(heights, sampling.directions[vertices])
+    most = torch.where(expected > 0, expected, MAXIMUM_PEAKS)
+    kept &= kept.cumsum(dim=1) <= most[:, None]
     peaks = torch.zeros(values.shape[1], _CANDIDATES, 3)
     voxel, candidate = torch.nonzero(kept, as_tuple=True)
     peaks[voxel, candidate] = _refine(values[:, voxel], vertices[voxel, candidate], sampling)

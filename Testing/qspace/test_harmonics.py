@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import torch
 from scipy.special import sph_harm_y
 
 from DMRIPretrainLib.qspace.harmonics import (
     coefficient_count,
     coefficient_orders,
+    evaluate,
     evaluation_matrix,
     hemisphere,
     rotation_matrix,
@@ -92,3 +94,13 @@ def test_hemisphere_covers_every_axis_once(random_directions):
     assert np.degrees(np.arccos(between.max())) > 4
     nearest = np.abs(random_directions(2000) @ directions.T).max(axis=1)
     assert np.degrees(np.arccos(nearest.min())) < 6
+
+
+@pytest.mark.parametrize("order", [0, 2, 4, 6, 8])
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float64, 1e-12), (torch.float32, 2e-5)])
+def test_fast_evaluation_is_the_same(random_directions, order, dtype, error):
+    directions = np.concatenate([random_directions(200), np.eye(3), -np.eye(3)])
+    found = evaluate(torch.tensor(directions, dtype=dtype), order)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, evaluation_matrix(directions, order), atol=error)
+    assert evaluate(torch.zeros(0, 3), order).shape == (0, coefficient_count(order))

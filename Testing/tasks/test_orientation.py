@@ -4,7 +4,7 @@ import torch
 
 from DMRIPretrainLib.qspace.harmonics import evaluation_matrix
 from DMRIPretrainLib.scans.frames import cube_symmetries
-from DMRIPretrainLib.tasks.orientation import OrientationTask, orientation_head, peaks_to_fodf
+from DMRIPretrainLib.tasks.orientation import OrientationTask, fodf_of_peaks, orientation_head, peaks_to_fodf
 
 
 @pytest.fixture
@@ -123,3 +123,12 @@ def test_score_falls_with_the_angle_with_missed_and_with_spurious_peaks(task):
     assert task.score(np.zeros_like(label), label, mask)["score"] == 0
     assert task.score(label, np.zeros_like(label), mask)["score"] == 0  # all spurious
     assert task.score(-label, label, mask)["score"] == 1
+
+
+def test_a_list_of_voxels_has_the_fodfs_of_a_volume(peaks):
+    flat = torch.tensor(peaks.reshape(64, 3, 3))
+    np.testing.assert_array_equal(fodf_of_peaks(flat).T.reshape(45, 4, 4, 4), peaks_to_fodf(peaks))
+    assert torch.equal(fodf_of_peaks(torch.zeros(5, 3, 3)), torch.zeros(5, 45))
+    assert fodf_of_peaks(torch.zeros(0, 3, 3)).shape == (0, 45)
+    for turn in ([1, 0, 2], [2, 1, 0]):
+        torch.testing.assert_close(fodf_of_peaks(flat[:, turn]), fodf_of_peaks(flat))

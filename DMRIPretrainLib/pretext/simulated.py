@@ -38,7 +38,7 @@ class Simulated(nn.Module):
         return Architecture(self._network, tuple(default_head(task) for task in TASKS), reconstruction=True)
 
     def example(self, patch: RawPatch, generator: torch.Generator) -> Example:
-        """The noisy patch with its truth in some of its voxels, and its clean features; see ``Masked`` without truth."""
+        """The noisy patch with its truth in some of its voxels, and its clean features; else that of ``Masked``."""
         if not patch.truth:
             return self.masked.example(patch, generator)
         acquisition = patch.acquisition
@@ -65,6 +65,7 @@ class Simulated(nn.Module):
         return losses
 
     def _known_losses(self, model: DiffusionModel, examples: list[Example]) -> dict[str, torch.Tensor]:
+        """Losses of the tasks in the voxels, and of the reconstruction everywhere in the mask."""
         features = QSpaceFeatures.stack([example.features for example in examples])
         adapted = model.adapter(features)
         decoded = model.backbone(adapted)
@@ -76,8 +77,8 @@ class Simulated(nn.Module):
             target = torch.cat([example.targets[name] for example in examples])
             target = target[..., None, None] if name == "orientation" else target[:, None, :, None, None]
             losses[name] = _WEIGHTS[name] * task.loss(answers[name].float(), target, everywhere)
-        target = clean_of(examples)
-        shells, b0 = voxel_errors(reconstruct(model, decoded, target.conditions[..., 0]), target)
+        clean = clean_of(examples)
+        shells, b0 = voxel_errors(reconstruct(model, decoded, clean.conditions[..., 0]), clean)
         mask = torch.cat([example.mask for example in examples])
         losses["reconstruction"] = _WEIGHTS["reconstruction"] * weighted_mean(shells + b0, mask)
         return losses

@@ -1,6 +1,8 @@
 """Diffusivities, compartments and contrast of the tissues, fixed or drawn at random."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -44,20 +46,33 @@ class Microstructure:
             return (1 - self.stick_fraction) * self.parallel_diffusivity
         return self.perpendicular_diffusivity
 
+    def changed(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "Microstructure":
+        """The same with every tensor changed; numbers stay."""
+        values: dict[str, Any] = {
+            name: change(value) for name, value in vars(self).items() if isinstance(value, torch.Tensor)
+        }
+        return replace(self, **values)
+
+    def to(self, device: str | torch.device) -> "Microstructure":
+        """The same with its tensors on a device."""
+        return self.changed(lambda value: value.to(device))
+
 
 DEFAULT_MICROSTRUCTURE = Microstructure()
 
-# Wide on purpose: a network should not learn one simulator's priors (methods: healthy white matter, with margin).
-_PARALLEL = (1.4e-3, 3.0e-3)
+# Healthy white matter (Zhang et al., NeuroImage 61, 2012; Novikov et al., NMR Biomed 32, 2019), and far more than that:
+# a network should not learn one simulator's priors.
+_HEALTHY_SHARE = 0.6
+_HEALTHY_PARALLEL, _PARALLEL = (1.5e-3, 2.4e-3), (1.4e-3, 3.0e-3)
+_HEALTHY_STICK, _STICK = (0.4, 0.75), (0.3, 0.8)
+_HEALTHY_DISPERSION, _DISPERSION = (0.0, 0.12), (0.0, 0.3)
 _PERPENDICULAR = (0.2e-3, 1.4e-3)
-_STICK = (0.3, 0.8)
-_DISPERSION = (0.0, 0.3)
 _GM = (0.6e-3, 1.2e-3)
 _CSF = (2.7e-3, 3.2e-3)
 _LESION = (1.0e-3, 1.8e-3)
 #: b0 signal of GM and WM over that of CSF: from nearly none to strong T2 weighting.
 _GM_B0, _WM_B0 = (0.35, 0.8), (0.3, 0.75)
-#: Share of draws without tortuosity, and of these of those without a stick (a plain tensor).
+#: Share of unhealthy draws without tortuosity, and of these of those without a stick (a plain tensor).
 _FREE_PERPENDICULAR, _NO_STICK = 0.5, 0.2
 
 
@@ -65,19 +80,26 @@ def draw_b0_signal(generator: torch.Generator) -> tuple[float, float, float]:
     """Random b0 contrast of CSF, GM and WM; CSF has 1000."""
     gm, wm = torch.rand(2, generator=generator).tolist()
     gm = _GM_B0[0] + gm * (_GM_B0[1] - _GM_B0[0])
-    # White matter has less signal than grey matter by 0 to 35 %, as its T2 and proton density say.
+    # White matter has up to 35 % less signal than grey matter, or 2 % more, as its T2 and proton density say.
     return 1000.0, 1000 * gm, 1000 * min(max(gm * (1.02 - 0.37 * wm), _WM_B0[0]), _WM_B0[1])
 
 
 def draw_fibres(generator: torch.Generator, shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
-    """Random fibre values of that shape each, independent: keyword arguments of ``Microstructure``."""
+    """Random fibre values: keyword arguments of ``Microstructure``.
+
+    Returns:
+        Tensors of that shape; the values at one place belong together, those at different places do not.
+    """
 
     def uniform(limits: tuple[float, float]) -> torch.Tensor:
         return limits[0] + (limits[1] - limits[0]) * torch.rand(shape, generator=generator)
 
-    parallel, stick, dispersion = uniform(_PARALLEL), uniform(_STICK), uniform(_DISPERSION)
-    free, plain = torch.rand(2, *shape, generator=generator)
-    is_free = free < _FREE_PERPENDICULAR
+    kind, free, plain = torch.rand(3, *shape, generator=generator)
+    healthy = kind < _HEALTHY_SHARE
+    parallel = torch.where(healthy, uniform(_HEALTHY_PARALLEL), uniform(_PARALLEL))
+    stick = torch.where(healthy, uniform(_HEALTHY_STICK), uniform(_STICK))
+    dispersion = torch.where(healthy, uniform(_HEALTHY_DISPERSION), uniform(_DISPERSION))
+    is_free = ~healthy & (free < _FREE_PERPENDICULAR)
     stick = torch.where(is_free & (plain < _NO_STICK), 0.0, stick)
     # Beyond 0.75 of the parallel diffusivity nothing is left of a direction.
     across = torch.where(is_free, torch.minimum(uniform(_PERPENDICULAR), 0.75 * parallel), (1 - stick) * parallel)

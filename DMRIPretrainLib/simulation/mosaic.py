@@ -21,9 +21,9 @@ class VoxelPrior:
     """How often which voxels are drawn.
 
     Attributes:
-        counts: probabilities of 0, 1, 2 and 3 fibre populations.
-        least_angle: between two populations, in degrees.
-        least_share: of a population in the voxel.
+        counts: weights of 0, 1, 2 and 3 fibre populations.
+        least_angle: between two populations, in degrees; at most 35, as few places are left for a third one beyond.
+        least_share: of a population in the voxel, at most a third.
         even_angles: share of second populations whose angle to the first is even between the least one and 90
             degrees; that of others follows from even directions on the sphere, which favours large angles.
     """
@@ -32,6 +32,12 @@ class VoxelPrior:
     least_angle: float = MIN_SEPARATION_DEG
     least_share: float = MIN_FIBRE_FRACTION
     even_angles: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.least_share <= 1 / 3:
+            raise ValueError(f"least share: expected 0 to 1/3, found {self.least_share}")
+        if not 0 <= self.least_angle <= 35:
+            raise ValueError(f"least angle: expected 0 to 35 degrees, found {self.least_angle}")
 
 
 DEFAULT_PRIOR = VoxelPrior()
@@ -71,12 +77,9 @@ def simulate_mosaic(
     tissue = Microstructure(
         **{name: value[flat] for name, value in values.items()}, b0_signal=draw_b0_signal(generator)
     )
-    affine = np.diag([2.0, 2.0, 2.0, 1.0])
-    nothing = torch.zeros(shape)
     everywhere = torch.ones(shape, dtype=torch.bool)
-    return Phantom(
-        fractions[where], directions[where], fibre_fractions[where], everywhere, affine, lesions=nothing
-    ), tissue
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    return Phantom(fractions[where], directions[where], fibre_fractions[where], everywhere, affine), tissue
 
 
 def draw_voxels(
@@ -84,17 +87,23 @@ def draw_voxels(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Random voxels.
 
+    Args:
+        count: their number V.
+        generator: on the CPU.
+        prior: of the voxels.
+
     Returns:
         (V, 3) shares of CSF, GM and WM; (V, 3, 3) unit vectors [fibre, component], zero where absent; (V, 3) shares of
-        the WM, descending. A voxel of no population has less WM than the least share.
+        the WM, descending. A voxel of no population has less WM than the least share, half of them none.
     """
     fibres = torch.multinomial(torch.tensor(prior.counts), count, replacement=True, generator=generator)
     present = torch.arange(3) < fibres[:, None]
     uniform = torch.rand(count, 4, generator=generator)
-    # With fibres: the white matter holds each of them, and often fills the voxel.
+    # With fibres: the white matter holds each of them, and often most of the voxel.
     least = prior.least_share * fibres
-    white = least + (1 - least) * uniform[:, 0].sqrt()
+    white = least + (1 - least) * uniform[:, 0] ** (1 / 3)
     white = torch.where(fibres > 0, white, prior.least_share * (2 * uniform[:, 0] - 1).clamp(min=0) * 0.99)
+    # CSF in what is left: any share of it, or all or nothing.
     fluid = torch.where(uniform[:, 1] < 0.5, uniform[:, 2], torch.round(uniform[:, 2]))
     fractions = torch.stack([(1 - white) * fluid, (1 - white) * (1 - fluid), white], dim=1)
 

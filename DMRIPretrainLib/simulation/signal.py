@@ -1,6 +1,8 @@
 """The diffusion signal of voxels and of phantoms."""
 
-from dataclasses import fields, replace
+import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,7 +10,7 @@ import torch
 from ..scans.gradient_table import GradientTable
 from ..scans.scan import Scan
 from .attenuation import fibre_attenuation
-from .microstructure import DEFAULT_MICROSTRUCTURE, Microstructure
+from .microstructure import DEFAULT_MICROSTRUCTURE, Microstructure, Value
 from .phantom import Phantom
 
 _FIBRE_VALUES = ("parallel_diffusivity", "stick_fraction", "perpendicular_diffusivity", "dispersion")
@@ -38,6 +40,26 @@ def simulate_signal(
         A scan with (X, Y, Z, N) float32 signal and the phantom's mask and affine. Without noise the
         signal outside the mask is zero.
     """
+    signal = simulate_volumes(phantom, gradients, microstructure)
+    if snr is not None:
+        generator = torch.Generator(signal.device).manual_seed(seed)
+        signal = add_noise(signal, microstructure.b0_signal[2] / snr, generator, coils)
+    return Scan(np.moveaxis(signal.cpu().numpy(), 0, -1), phantom.affine, gradients, phantom.mask.cpu().numpy())
+
+
+def simulate_volumes(
+    phantom: Phantom, gradients: GradientTable, microstructure: Microstructure = DEFAULT_MICROSTRUCTURE
+) -> torch.Tensor:
+    """Signal of a phantom without noise.
+
+    Args:
+        phantom: tissue fractions and fibres, on any device.
+        gradients: table to acquire, directions in the frame of those of the phantom.
+        microstructure: of the tissues; tensors have one value for each voxel of the mask.
+
+    Returns:
+        (N, X, Y, Z) float32 signal on the device of the phantom, zero outside its mask.
+    """
     mask = phantom.mask
     inside = simulate_voxels(
         phantom.fractions[mask],
@@ -49,10 +71,7 @@ def simulate_signal(
     )
     signal = inside.new_zeros((len(gradients), *mask.shape))
     signal[:, mask] = inside
-    if snr is not None:
-        generator = torch.Generator(signal.device).manual_seed(seed)
-        signal = add_noise(signal, microstructure.b0_signal[2] / snr, generator, coils)
-    return Scan(np.moveaxis(signal.cpu().numpy(), 0, -1), phantom.affine, gradients, mask.cpu().numpy())
+    return signal
 
 
 def simulate_voxels(
@@ -75,14 +94,18 @@ def simulate_voxels(
 
     Returns:
         (N, V) float32 signal.
+
+    Raises:
+        ValueError: if a tensor of the microstructure is not one of values of these voxels.
     """
+    _check_shapes(microstructure, len(fractions))
     parts = [
         _simulate(
             fractions[block],
             directions[block],
             fibre_fractions[block],
             gradients,
-            _of_voxels(microstructure, block, len(fractions)),
+            _of_voxels(microstructure, block),
             None if lesions is None else lesions[block],
         )
         for block in (slice(i, i + _VOXELS_AT_ONCE) for i in range(0, max(1, len(fractions)), _VOXELS_AT_ONCE))
@@ -128,32 +151,41 @@ def _simulate(
     axes = directions[voxel, fibre].float()
     vectors = torch.tensor(gradients.directions, dtype=torch.float32, device=device)
     signal = torch.zeros(len(gradients), len(csf), device=device)
-    for bvalue in np.unique(gradients.bvals):
+    for bvalue in np.unique(gradients.bvals).tolist():
         volumes = torch.from_numpy(np.flatnonzero(gradients.bvals == bvalue)).to(device)
         isotropic = (
-            csf * torch.exp(torch.as_tensor(-bvalue * tissue.csf_diffusivity))
-            + gm * torch.exp(torch.as_tensor(-bvalue * tissue.gm_diffusivity))
-            + diseased * torch.exp(torch.as_tensor(-bvalue * tissue.lesion_diffusivity))
+            csf * _isotropic_attenuation(bvalue, tissue.csf_diffusivity)
+            + gm * _isotropic_attenuation(bvalue, tissue.gm_diffusivity)
+            + diseased * _isotropic_attenuation(bvalue, tissue.lesion_diffusivity)
         )
-        fibres = fibre_attenuation(axes @ vectors[volumes].T, float(bvalue), populations)
+        fibres = fibre_attenuation(axes @ vectors[volumes].T, bvalue, populations)
         fibres *= amplitudes[voxel, fibre, None]
         signal[volumes] = isotropic + torch.zeros(len(csf), len(volumes), device=device).index_add_(0, voxel, fibres).T
     return signal
 
 
-def _of_voxels(tissue: Microstructure, block: slice, count: int) -> Microstructure:
-    """The values of some of ``count`` voxels."""
-    chosen = {
-        f.name: value[block]
-        for f in fields(tissue)
-        if isinstance(value := getattr(tissue, f.name), torch.Tensor) and len(value) == count
-    }
-    return replace(tissue, **chosen)
+def _isotropic_attenuation(bvalue: float, diffusivity: Value) -> Value:
+    if isinstance(diffusivity, torch.Tensor):
+        return torch.exp(-bvalue * diffusivity)
+    return math.exp(-bvalue * diffusivity)
+
+
+def _check_shapes(tissue: Microstructure, voxels: int) -> None:
+    for name, value in vars(tissue).items():
+        allowed = [(voxels,), (voxels, 3)] if name in _FIBRE_VALUES else [(voxels,)]
+        if isinstance(value, torch.Tensor) and tuple(value.shape) not in allowed:
+            expected = " or ".join(map(str, allowed))
+            raise ValueError(f"{name}: expected a number or a tensor of {expected}, found {tuple(value.shape)}")
+
+
+def _of_voxels(tissue: Microstructure, block: slice) -> Microstructure:
+    """The values of some voxels."""
+    return tissue.changed(lambda value: value[block])
 
 
 def _of_populations(tissue: Microstructure, voxel: torch.Tensor, fibre: torch.Tensor) -> Microstructure:
     """Fibre values of populations, (F, 1) tensors where they vary."""
-    chosen = {}
+    chosen: dict[str, Any] = {}
     for name in _FIBRE_VALUES:
         value = getattr(tissue, name)
         if isinstance(value, torch.Tensor):

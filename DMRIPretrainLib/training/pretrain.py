@@ -110,8 +110,8 @@ def _train(settings: PretrainSettings, job: JobFolder, progress: Progress) -> Pa
     patch = settings.patch or (64 if device.type == "cuda" else 32)
     if settings.precision == "bf16" and device.type == "cpu" and patch < _SMALLEST_BF16_PATCH:
         raise UserError(
-            f"--precision bf16: expected patches of {_SMALLEST_BF16_PATCH} voxels or more on a CPU, found {patch}, whose "
-            "gradients overflow there; take float32"
+            f"--precision bf16: expected patches of {_SMALLEST_BF16_PATCH} voxels or more on a CPU, found {patch}, "
+            "whose gradients overflow there; take float32"
         )
     L.seed_everything(settings.seed, verbose=False)
     recipe = make_recipe(settings.recipe, settings.network, **settings.options)
@@ -147,6 +147,8 @@ def _train(settings: PretrainSettings, job: JobFolder, progress: Progress) -> Pa
         settings={**settings.to_json(), "patch": patch, "steps_done": trainer.global_step},
     )
     path = job.result / "model.safetensors"
+    if not trainer.is_global_zero:
+        return path
     save_model(path, model, card)
     summary = {"steps": trainer.global_step, "metrics": losses.latest}
     write_json(job.result / "metrics.json", summary)
@@ -167,8 +169,9 @@ def _go_on_from(path: Path, model: DiffusionModel) -> None:
             f"{path}: expected a {wanted.network} network {'with' if wanted.skips else 'without'} skips, found "
             f"{found.network} {'with' if found.skips else 'without'}; choose --network {found.network} or another model"
         )
-    weights = start.state_dict()
-    model.load_state_dict({name: weights.get(name, value) for name, value in model.state_dict().items()})
+    fresh, weights = model.state_dict(), start.state_dict()
+    known = {name for name, value in fresh.items() if name in weights and weights[name].shape == value.shape}
+    model.load_state_dict({name: weights[name] if name in known else value for name, value in fresh.items()})
 
 
 def _loader(

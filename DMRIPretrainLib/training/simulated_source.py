@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from ..pretext.directions import can_be_fitted
 from ..pretext.recipe import RawPatch
 from ..scans.frames import cube_symmetries
-from ..scans.gradient_table import GradientTable
 from ..simulation.artifacts import draws
 from ..simulation.artifacts.artifact import Acquisition
 from ..simulation.artifacts.corrupt import corrupt
@@ -17,8 +18,9 @@ from ..simulation.artifacts.noise import Noise
 from ..simulation.microstructure import Microstructure, draw_b0_signal, draw_fibres, draw_isotropic
 from ..simulation.mosaic import simulate_mosaic
 from ..simulation.phantom import Phantom, shape_around_brain, simulate_brain
-from ..simulation.signal import simulate_voxels
+from ..simulation.signal import simulate_volumes
 from ..simulation.tables import draw_gradient_table
+from .cube import Cube, turn_volume
 
 #: Artifacts that leave anatomy where the truth says it is.
 _ARTIFACTS = (
@@ -34,6 +36,12 @@ _ARTIFACTS = (
     "gradient_errors",
 )
 _SYMMETRIES = cube_symmetries()
+#: Share of the patches of brains that are turned by a random one of them; half of all are mirrored left to right.
+_TURNED = 0.3
+#: Share of patches with Rician noise; others have that of one to four coils.
+_ONE_COIL = 0.75
+#: Largest logarithm of the smooth factor on the signal of a patch.
+_SHADE = 0.29
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class SimulationPrior:
         clean: share of patches without artifacts, noise apart.
         artifact: probability of each artifact in the others.
         shading: largest factor, and its inverse the smallest, of the median b0 of a brain over that of its patch.
+        loose_masks: share of patches of brains whose mask has a rim of air.
     """
 
     brains: int = 40
@@ -59,6 +68,7 @@ class SimulationPrior:
     clean: float = 0.5
     artifact: float = 0.2
     shading: float = 1.5
+    loose_masks: float = 0.3
 
 
 class SimulatedSource:
@@ -81,11 +91,10 @@ class SimulatedSource:
         is_mosaic = draws.uniform(generator, 0, 1) < self._prior.mosaics
         phantom, tissue, b0_median = self._mosaic(generator) if is_mosaic else self._brain_patch(generator)
         table = draw_gradient_table(np.random.default_rng(draws.seed(generator)))
-        inside = _simulate(phantom, tissue, table)
-        clean = torch.zeros((len(table), *phantom.mask.shape), device=self._device)
-        clean[:, phantom.mask] = inside
-        voxel = np.linalg.norm(phantom.affine[:3, :3], axis=0)
-        acquisition = Acquisition(clean, table, tuple(voxel.tolist()), phantom.mask)  # type: ignore[arg-type]
+        clean = simulate_volumes(phantom, table, tissue) * _shade(generator, phantom.mask)
+        mask = phantom.mask if is_mosaic else self._loose(phantom.mask, generator)
+        x, y, z = phantom.affine.diagonal()[:3].tolist()
+        acquisition = Acquisition(clean, table, (x, y, z), mask)
         corrupted = self._corrupt(acquisition, tissue.b0_signal[2], generator)
         truth = {
             "segmentation": phantom.segmentation,
@@ -94,22 +103,31 @@ class SimulatedSource:
         }
         return RawPatch(corrupted, b0_median, clean, truth)
 
+    def _loose(self, mask: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """A mask that sometimes holds a rim of air, as masks do that were made by a threshold or on another image."""
+        if draws.uniform(generator, 0, 1) >= self._prior.loose_masks:
+            return mask
+        reach = 2 * draws.integer(generator, 1, 2) + 1
+        return functional.max_pool3d(mask[None].float(), reach, stride=1, padding=reach // 2)[0] > 0
+
     def _corrupt(self, clean: Acquisition, b0_signal: float, generator: torch.Generator) -> Acquisition:
         prior = self._prior
         names = [name for name in _ARTIFACTS if draws.uniform(generator, 0, 1) < prior.artifact]
         strength = draws.uniform(generator, 0, 1)
         if draws.uniform(generator, 0, 1) >= prior.clean:
-            clean = corrupt(clean, names, generator, strength)[0]
+            corrupted = corrupt(clean, names, generator, strength)[0]
+            # Errors of its table may leave no b0 or shell.
+            clean = corrupted if can_be_fitted(corrupted.gradients) else clean
         snr, coils = draws.log_uniform(generator, *prior.snr), draws.integer(generator, 1, 4)
         # With more coils the floor rises by their root; the noise of each is that much smaller.
-        coils = 1 if draws.uniform(generator, 0, 1) < 0.75 else coils
+        coils = 1 if draws.uniform(generator, 0, 1) < _ONE_COIL else coils
         noise = Noise(b0_signal / snr / coils**0.5, coils, seed=draws.seed(generator))
         return noise(clean)
 
     def _mosaic(self, generator: torch.Generator) -> tuple[Phantom, Microstructure, float]:
         block = draws.integer(generator, 1, self._prior.largest_block)
         phantom, tissue = simulate_mosaic((self._size,) * 3, generator, block)
-        phantom, tissue = phantom.to(self._device), _moved(tissue, self._device)
+        phantom, tissue = phantom.to(self._device), tissue.to(self._device)
         return phantom, tissue, _b0_median(phantom, tissue)
 
     def _brain_patch(self, generator: torch.Generator) -> tuple[Phantom, Microstructure, float]:
@@ -117,11 +135,12 @@ class SimulatedSource:
         tissue = Microstructure(b0_signal=draw_b0_signal(generator))
         inside = torch.nonzero(brain.mask)
         centre = inside[draws.integer(generator, 0, len(inside) - 1)].tolist()
-        matrix = _SYMMETRIES[draws.integer(generator, 0, 47)] if draws.uniform(generator, 0, 1) < 0.3 else np.eye(3)
+        matrix = _SYMMETRIES[draws.integer(generator, 0, 47)] if draws.uniform(generator, 0, 1) < _TURNED else np.eye(3)
         if draws.integer(generator, 0, 1):
             matrix = np.diag([-1.0, 1.0, 1.0]) @ matrix
-        patch = turn(crop(brain, centre, self._size), matrix)
-        values = _smooth_values(generator, patch.mask)
+        cube = Cube.around(tuple(centre), tuple(brain.mask.shape), self._size)
+        patch = turn_phantom(cut_phantom(brain, cube), matrix)
+        values: dict[str, Any] = _smooth_values(generator, patch.mask)
         # Coil sensitivities make one part of a brain brighter than another.
         shading = draws.log_uniform(generator, 1 / self._prior.shading, self._prior.shading)
         return patch, replace(tissue, **values), _b0_median(brain, tissue) * shading
@@ -136,45 +155,41 @@ class SimulatedSource:
             lesions = draws.integer(generator, 1, 12) if seed % 4 == 0 else 0
             voxel = (edge, edge, slices)
             brain = simulate_brain(shape_around_brain(voxel), seed, self._device, voxel, lesions)
-            self._brains[seed] = _half(brain)
+            # Half precision is enough, and a pool of brains is large.
+            self._brains[seed] = _each(brain, lambda volume: _in_precision(volume, torch.float16))
         return self._brains[seed]
 
 
-def crop(phantom: Phantom, centre: list[int], size: int) -> Phantom:
-    """A cube around a voxel, moved inside the volume; smaller volumes are padded with nothing on the far sides."""
-    where = []
-    for middle, length in zip(centre, phantom.mask.shape, strict=True):
-        start = min(max(middle - size // 2, 0), max(length - size, 0))
-        where.append(slice(start, min(start + size, length)))
-
-    def cut(tensor: torch.Tensor) -> torch.Tensor:
-        part = tensor[tuple(where)]
-        missing = [(0, size - length) for length in part.shape[:3]]
-        padding = [0, 0] * (part.ndim - 3) + [side for pair in reversed(missing) for side in pair]
-        part = functional.pad(part, padding)
-        return part.float() if part.is_floating_point() else part
-
-    return _each(phantom, cut)
+def cut_phantom(phantom: Phantom, cube: Cube) -> Phantom:
+    """The part of a phantom in a cube, in single precision; the origin of its affine stays where it was."""
+    return _each(phantom, lambda volume: _in_precision(cube.cut(volume), torch.float32))
 
 
-def turn(phantom: Phantom, matrix: np.ndarray) -> Phantom:
-    """Turn a phantom with a diagonal affine by a signed permutation matrix, its directions with it."""
-    source = np.abs(matrix).argmax(axis=1).tolist()
-    flipped = [axis for axis in range(3) if matrix[axis, source[axis]] < 0]
-    turned = _each(phantom, lambda tensor: tensor.permute(*source, *range(3, tensor.ndim)).flip(flipped))
+def turn_phantom(phantom: Phantom, matrix: np.ndarray) -> Phantom:
+    """Turn a phantom with a diagonal affine by a signed permutation matrix, its directions with it.
+
+    See ``turn_volume``; the new affine has the edges of the voxels alone.
+    """
+    turned = _each(phantom, lambda volume: turn_volume(volume, matrix))
     rotation = torch.as_tensor(matrix, dtype=torch.float32, device=phantom.mask.device)
-    affine = np.diag([*phantom.affine.diagonal()[:3][source], 1.0])
+    affine = np.diag([*np.abs(matrix) @ phantom.affine.diagonal()[:3], 1.0])
     return replace(turned, directions=turned.directions @ rotation.T, affine=affine)
 
 
 def _each(phantom: Phantom, change: Callable[[torch.Tensor], torch.Tensor]) -> Phantom:
-    names = ("fractions", "directions", "fibre_fractions", "mask", "lesions")
-    return replace(phantom, **{name: change(getattr(phantom, name)) for name in names})
+    """A phantom with every volume changed, which ``change`` sees as (..., X, Y, Z)."""
+    spatial, last = (0, 1, 2), (-3, -2, -1)
+    volumes: dict[str, Any] = {
+        name: change(volume.movedim(spatial, last)).movedim(last, spatial)
+        for name, volume in vars(phantom).items()
+        if isinstance(volume, torch.Tensor)
+    }
+    return replace(phantom, **volumes)
 
 
-def _half(phantom: Phantom) -> Phantom:
-    """Half precision where it is enough; a pool of brains is large."""
-    return _each(phantom, lambda t: t.half() if t.is_floating_point() else t)
+def _in_precision(volume: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A volume of floating point numbers in this precision, any other as it is."""
+    return volume.to(dtype) if volume.is_floating_point() else volume
 
 
 def _smooth_values(generator: torch.Generator, mask: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -193,24 +208,15 @@ def _smooth_values(generator: torch.Generator, mask: torch.Tensor) -> dict[str, 
     return varied
 
 
-def _simulate(phantom: Phantom, tissue: Microstructure, table: GradientTable) -> torch.Tensor:
-    mask = phantom.mask
-    return simulate_voxels(
-        phantom.fractions[mask],
-        phantom.directions[mask],
-        phantom.fibre_fractions[mask],
-        table,
-        tissue,
-        phantom.lesions[mask],
-    )
+def _shade(generator: torch.Generator, mask: torch.Tensor) -> torch.Tensor:
+    """(X, Y, Z) smooth factors between 0.75 and 1.33: neither coils nor T2 are the same everywhere."""
+    coarse = torch.rand(1, 1, 4, 4, 4, generator=generator)
+    field = functional.interpolate(coarse, size=mask.shape, mode="trilinear", align_corners=True)[0, 0]
+    return torch.exp(_SHADE * (2 * field - 1)).to(mask.device)
 
 
 def _b0_median(phantom: Phantom, tissue: Microstructure) -> float:
+    """Median b0 signal in the mask, of up to some 40,000 voxels."""
     fractions = phantom.fractions[phantom.mask]
     fractions = fractions[:: max(1, len(fractions) // 20_000)].float()
     return float((fractions @ torch.tensor(tissue.b0_signal, device=fractions.device)).median())
-
-
-def _moved(tissue: Microstructure, device: torch.device) -> Microstructure:
-    tensors = {k: v.to(device) for k, v in vars(tissue).items() if isinstance(v, torch.Tensor)}
-    return replace(tissue, **tensors)

@@ -14,6 +14,7 @@ from .voxel_tests import (
     FORCE,
     MAIN,
     MODEL,
+    MODEL_TOLD,
     OWN,
     PAIRED,
     SCATTERED,
@@ -100,19 +101,25 @@ def _fewer_directions(main: dict[str, Any], fewer: dict[str, Any]) -> Iterator[A
 
 
 def _out_of_generator(data: str, methods: dict[str, Any]) -> Iterator[Aim]:
-    model, csd = methods[MODEL], methods[CSD_PLAIN]
-    for metric, name, limit in (
-        ("accuracy", "accuracy of the count", _LEAST_COUNT_ACCURACY),
-        ("crossing_f1", "crossing F1", _LEAST_CROSSING_F1),
-    ):
-        reached = model[metric] >= max(limit, csd[metric])
-        yield Aim(f"{data}: {name}", f"at least {limit:g} and CSD's", model[metric], csd[metric], reached)
+    csd = methods[CSD_PLAIN]
+    yield from _counts_out_of_generator(f"{data}, told of fibres", methods[MODEL_TOLD], csd)
+    model = methods[MODEL]
+    yield from _counts_out_of_generator(data, model, csd)
     for number in (1, 2, 3):
         figure, baseline = model[f"angle_{number}"], csd[f"angle_{number}"]
         yield Aim(f"{data}: angle of {number}", "at most CSD's", figure, baseline, figure <= baseline)
         figure, baseline, _ = model[PAIRED][number]
         name = f"{data}: angle of {number} where both count right"
         yield Aim(name, "at most CSD's", figure, baseline, figure <= baseline)
+
+
+def _counts_out_of_generator(data: str, model: dict[str, Any], csd: dict[str, Any]) -> Iterator[Aim]:
+    for metric, name, limit in (
+        ("accuracy", "accuracy of the count", _LEAST_COUNT_ACCURACY),
+        ("crossing_f1", "crossing F1", _LEAST_CROSSING_F1),
+    ):
+        reached = model[metric] >= max(limit, csd[metric])
+        yield Aim(f"{data}: {name}", f"at least {limit:g} and CSD's", model[metric], csd[metric], reached)
 
 
 def _real(results: dict[str, Any]) -> Iterator[Aim]:

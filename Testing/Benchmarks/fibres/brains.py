@@ -96,7 +96,7 @@ def run_brain(predictor: Predictor, protocol: Protocol, seed: int, size: int) ->
     order = rng.permutation(np.count_nonzero(np.asarray(scan.mask)))
     for arrangement, places_of in ((IN_PLACE, None), (SHUFFLED, order)):
         answer, tissue = ask_about_brain(predictor, scan, places, places_of)
-        answers |= {(arrangement, name): part for name, part in model_answers(answer).items()}
+        answers |= {(arrangement, name): part for name, part in model_answers(answer).items() if name in _METHODS}
         if tissue is not None:
             dice[arrangement] = tissue_dice(tissue, phantom)
     return BrainResult(truth, white, answers, dice)

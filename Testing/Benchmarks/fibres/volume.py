@@ -79,5 +79,6 @@ def ask_model(predictor: Predictor, scan: Scan, places: np.ndarray) -> tuple[Ans
     """
     output = predictor.probabilities(prepare_scan(scan))
     probabilities = output["crossings"][:, *places.T].T
-    peaks = find_peaks(output["orientation"][:, *places.T].T)
-    return Answer(probabilities.argmax(axis=1), peaks, probabilities), output
+    fodf = output["orientation"][:, *places.T].T
+    counts = probabilities.argmax(axis=1)
+    return Answer(counts, find_peaks(fodf, counts), probabilities, fodf), output

@@ -41,16 +41,18 @@ class Answer:
         counts: (V,) number of fibre populations.
         peaks: (V, 3, 3) unit vector times amplitude, world frame, strongest first, zero where absent.
         probabilities: (V, 4) of each number, where the method has them.
+        fodf: (V, K) coefficients in the world frame, where the method has them.
     """
 
     counts: np.ndarray
     peaks: np.ndarray
     probabilities: np.ndarray | None = None
+    fodf: np.ndarray | None = None
 
     def subset(self, voxels: np.ndarray | slice) -> "Answer":
         """The answer for some of the voxels."""
-        probabilities = None if self.probabilities is None else self.probabilities[voxels]
-        return Answer(self.counts[voxels], self.peaks[voxels], probabilities)
+        probabilities, fodf = (None if part is None else part[voxels] for part in (self.probabilities, self.fodf))
+        return Answer(self.counts[voxels], self.peaks[voxels], probabilities, fodf)
 
 
 def add_rician_noise(clean: np.ndarray, snr: float, rng: np.random.Generator) -> np.ndarray:

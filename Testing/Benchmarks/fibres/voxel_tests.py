@@ -10,6 +10,7 @@ from DMRIPretrainLib.evaluation.orientation import match_peaks
 from DMRIPretrainLib.evaluation.voxel_fibres import fibre_metrics
 from DMRIPretrainLib.inference.predictor import Predictor
 from DMRIPretrainLib.simulation.tables import make_gradient_table
+from DMRIPretrainLib.tasks.peaks import find_peaks
 
 from .csd import CSD, clean_response, with_oracle_gate
 from .force import force_voxels
@@ -19,7 +20,7 @@ from .voxel_set import Answer, VoxelSet, count_peaks
 
 FORCE, OWN, OTHER = "DIPY's generator", "own simulator", "other simulator"
 SCATTERED, BLOCKS = "scattered", "blocks"
-MODEL, MODEL_PEAKS = "model", "model, count of peaks"
+MODEL, MODEL_PEAKS, MODEL_TOLD = "model", "model, count of peaks", "model, told of fibres"
 CSD_PLAIN, CSD_GATE = "CSD", "CSD, oracle gate"
 CSD_MEAN, CSD_MEAN_GATE = "CSD of block mean", "CSD of block mean, oracle gate"
 #: Among the model's metrics: its angles and those of CSD where both count right.
@@ -80,7 +81,10 @@ def run_voxel_test(
         volume = arrange(voxels, test.protocol.snr, size, predictor.window, seed)
         truth = voxels.subset(volume.sources)
         answer, _ = ask_model(predictor, volume.scan, volume.places)
-        scores = {method: score(part, truth) for method, part in model_answers(answer).items()}
+        parts = model_answers(answer)
+        if np.any(truth.counts == 0):
+            del parts[MODEL_TOLD]
+        scores = {method: score(part, truth) for method, part in parts.items()}
         # Each voxel is there once before any comes again: once is enough for a method that sees no neighbours.
         once = slice(len(voxels))
         volume, truth, answer = volume.subset(once), truth.subset(once), answer.subset(once)
@@ -95,8 +99,18 @@ def run_voxel_test(
 
 
 def model_answers(answer: Answer) -> dict[str, Answer]:
-    """The answer by the crossings head, and by the number of peaks of the orientation head alone."""
-    return {MODEL: answer, MODEL_PEAKS: Answer(count_peaks(answer.peaks), answer.peaks)}
+    """The answer by the crossings head; by the number of peaks of the fODF alone; and told that all voxels have fibres.
+
+    The last is for voxels of white matter alone: CSD without a gate takes as given that there are fibres.
+    """
+    if answer.fodf is None or answer.probabilities is None:
+        raise ValueError("a model answers with an fODF and probabilities")
+    peaks = find_peaks(answer.fodf)
+    given = np.where([False, True, True, True], answer.probabilities, 0.0)
+    given /= np.maximum(given.sum(axis=1, keepdims=True), 1e-9)
+    counts = given.argmax(axis=1)
+    told = Answer(counts, find_peaks(answer.fodf, counts), given, answer.fodf)
+    return {MODEL: answer, MODEL_PEAKS: Answer(count_peaks(peaks), peaks), MODEL_TOLD: told}
 
 
 def csd_scores(

@@ -5,7 +5,7 @@ PYTHON_SOURCES := DMRIPretrainLib Testing
 .PHONY: help env demo test lint FORCE
 
 help:
-	@echo "make demo                         label, train and predict on a real scan and a simulated brain"
+	@echo "make demo                         predict a real scan and a simulated brain, fine-tune, compare"
 	@echo "make demo SCAN=path/dwi.nii.gz    the same on your own scan (bval and bvec beside it)"
 	@echo "make test                         check and test everything that needs no GPU"
 	@echo "make lint                         ruff and mypy alone"

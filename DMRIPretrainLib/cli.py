@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,6 @@ import typer
 from . import __version__, console
 from .errors import UserError
 from .files import require_writable, to_json
-from .scans.scan import Scan
 
 app = typer.Typer(
     name="dmri-pretrain",
@@ -93,6 +93,7 @@ def label(
     Example: dmri-pretrain label sub-01/dwi.nii.gz --out sub-01/labels
     """
     from .scans.bids import find_dwi
+    from .scans.gradient_check import warn_of_wrong_gradients
     from .scans.load import load_scan
     from .tasks.reference.label import make_labels
 
@@ -105,7 +106,7 @@ def label(
     reports = {}
     for path, folder in folders.items():
         loaded = load_scan(path, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
-        _warn_of_wrong_gradients(loaded)
+        warn_of_wrong_gradients(loaded)
         with console.progress_bar("labels") as progress:
             reports[folder.name] = make_labels(loaded, tasks, folder, progress)
         if not json:
@@ -122,8 +123,12 @@ def finetune(
     labels: Annotated[
         Path | None, typer.Option(help="Label folder of the scan, or of the BIDS folder's scans.")
     ] = None,
-    start: Annotated[str, typer.Option("--from", help="Model file to start from, or scratch.")] = "scratch",
-    network: Annotated[str, typer.Option(help="From scratch: tiny, base or bvm.")] = "tiny",
+    start: Annotated[
+        str, typer.Option("--from", help="shipped, the name of a shipped model, a model file, or scratch.")
+    ] = "shipped",
+    network: Annotated[
+        str | None, typer.Option(help="tiny, base or bvm; by default that of the start, from scratch tiny.")
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 600,
     interval: Annotated[int, typer.Option(min=1, help="Steps between validations and checkpoints.")] = 50,
     batch: Annotated[int, typer.Option(min=1, help="Patches a step.")] = 2,
@@ -134,30 +139,38 @@ def finetune(
     label_names: Annotated[
         Path | None, typer.Option(help="TSV with the columns index and name (BIDS dseg.tsv).")
     ] = None,
+    mask: MaskOption = None,
+    bval: BvalOption = None,
+    bvec: BvecOption = None,
     b0_threshold: B0Option = 100.0,
     resume: Annotated[bool, typer.Option(help="Go on with the job in --out.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Learn tasks from annotated scans; the result is never worse than the start.
 
-    Example: dmri-pretrain finetune cases.csv --task segmentation --from model.safetensors --out job
+    It starts from the model that ships with the program; --mask, --bval and --bvec are for a single scan.
+
+    Example: dmri-pretrain finetune cases.csv --task segmentation --out job
     """
-    from .inference.predict import SENSIBLE_WINDOWS
     from .jobs.folder import JobFolder
     from .networks.model import NETWORKS
     from .training.cases import read_label_names
     from .training.finetune import FinetuneSettings
+    from .training.starting_model import choose_start
 
-    if network not in NETWORKS:
+    if network not in (None, *NETWORKS):
         raise UserError(f"--network {network}: expected {', '.join(NETWORKS)}; choose one of them")
-    if patch and patch not in SENSIBLE_WINDOWS:
-        raise UserError(f"--patch {patch}: expected 0, or {SENSIBLE_WINDOWS[0]} to {SENSIBLE_WINDOWS[-1]} voxels")
+    if patch:
+        _check_patch(patch)
+    chosen = choose_start(start, network)
+    files = {"labels": labels, "mask": mask, "bval": bval, "bvec": bvec}
     settings = FinetuneSettings(
         cases=str(cases.absolute()),
         tasks=_tasks(task),
-        labels=str(labels.absolute()) if labels else None,
-        start=start if start == "scratch" else str(Path(start).absolute()),
-        network=network,
+        **{name: str(path.absolute()) for name, path in files.items() if path},
+        start=chosen.name,
+        start_sha256=chosen.sha256,
+        network=chosen.network,
         steps=steps,
         interval=min(interval, steps),
         batch=batch,
@@ -166,6 +179,70 @@ def finetune(
         seed=seed,
         device=device,
         label_names=read_label_names(label_names) if label_names else None,
+        b0_threshold=b0_threshold,
+    )
+    job = JobFolder(out)
+    job.create(settings.to_json(), resume=resume)
+    _run_job(job, json)
+
+
+@app.command()
+def pretrain(
+    recipe: Annotated[
+        str, typer.Argument(help="autoencoder, restoration, distortion, artifact, masked or simulated (see README).")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Job folder; the model goes to its result/ folder.")],
+    data: Annotated[
+        list[str], typer.Option("--data", help="BIDS or HCP folder, list of scans, or simulated; repeat for several.")
+    ],
+    start: Annotated[str, typer.Option("--from", help="Model to go on from: a file, a shipped name, or scratch.")] = (
+        "scratch"
+    ),
+    network: Annotated[str, typer.Option(help="tiny, base or bvm.")] = "tiny",
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 10_000,
+    interval: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 200,
+    batch: Annotated[int, typer.Option(min=1, help="Patches a step, on each device.")] = 2,
+    patch: Annotated[int, typer.Option(min=0, help="Edge of a patch in voxels; 0: 32 on a CPU, 64 on a GPU.")] = 0,
+    strength: Annotated[
+        str | None, typer.Option(help="Of the recipe distortion: light, normal, strong or all.")
+    ] = None,
+    skips: Annotated[bool | None, typer.Option(help="Of the recipe autoencoder: with or without skips.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same result (on a CPU).")] = 0,
+    device: DeviceOption = "auto",
+    precision: Annotated[str, typer.Option(help="auto (bf16 on a GPU), float32 or bf16.")] = "auto",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that prepare data for a CPU.")] = 1,
+    b0_threshold: B0Option = 100.0,
+    resume: Annotated[bool, typer.Option(help="Go on with the job in --out.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Pretrain a network on scans without labels, or on simulation; start fine-tuning from it with --from.
+
+    Example: dmri-pretrain pretrain masked --data study --data more.csv --steps 20000 --out job
+    """
+    from .jobs.folder import JobFolder
+    from .networks.catalogue import find_model
+    from .networks.model import NETWORKS
+    from .training.pretrain import PretrainSettings
+
+    if network not in NETWORKS:
+        raise UserError(f"--network {network}: expected {', '.join(NETWORKS)}; choose one of them")
+    if patch:
+        _check_patch(patch)
+    given = {"strength": strength, "skips": skips}
+    settings = PretrainSettings(
+        recipe,
+        tuple(source if source == "simulated" else str(Path(source).absolute()) for source in data),
+        {name: value for name, value in given.items() if value is not None},
+        start=start if start == "scratch" else str(find_model(start).absolute()),
+        network=network,
+        steps=steps,
+        interval=min(interval, steps),
+        batch=batch,
+        patch=patch,
+        seed=seed,
+        device=device,
+        precision=precision,
+        workers=workers,
         b0_threshold=b0_threshold,
     )
     job = JobFolder(out)
@@ -187,21 +264,40 @@ def run(job: Annotated[Path, typer.Argument(help="Job folder.")], json: JsonOpti
 
 
 def _run_job(job: Any, as_json: bool) -> None:
-    from .training.finetune import FinetuneSettings, finetune
+    from .jobs.folder import is_first_process
 
-    settings = FinetuneSettings.from_json(job.specification())
-    with console.progress_bar("fine-tuning") as progress, console.graceful_stop(job):
-        model = finetune(settings, job, progress)
+    if job.specification().get("kind") == "pretrain":
+        from .training.pretrain import PretrainSettings, pretrain
+
+        do, name = partial(pretrain, PretrainSettings.from_json(job.specification())), "pretraining"
+    else:
+        from .training.finetune import FinetuneSettings, finetune
+
+        do, name = partial(finetune, FinetuneSettings.from_json(job.specification())), "fine-tuning"
+    with console.progress_bar(name) as progress, console.graceful_stop(job):
+        model = do(job, progress)
+    if not is_first_process():
+        return
     results = [event for event in job.read_events() if event["kind"] == "result"]
     content = {"model": str(model), **{k: v for k, v in results[-1].items() if k not in ("time", "kind", "path")}}
     _show(content, as_json, title=f"job {job.path}: {job.state()}")
 
 
+def _check_patch(patch: int) -> None:
+    from .inference.loaded_model import SENSIBLE_WINDOWS
+
+    if patch not in SENSIBLE_WINDOWS:
+        raise UserError(f"--patch {patch}: expected 0, or {SENSIBLE_WINDOWS[0]} to {SENSIBLE_WINDOWS[-1]} voxels")
+
+
 @app.command()
 def predict(
     scan: ScanArgument,
-    model: Annotated[list[Path], typer.Option("--model", "-m", help="Model file; repeat for several tasks.")],
     out: OutOption,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="Model file or name of a shipped model; repeat for several tasks."),
+    ] = None,
     ensemble: Annotated[int, typer.Option(min=0, help="Random direction subsets for the uncertainty.")] = 0,
     device: DeviceOption = "auto",
     mask: MaskOption = None,
@@ -210,22 +306,24 @@ def predict(
     b0_threshold: B0Option = 100.0,
     json: JsonOption = False,
 ) -> None:
-    """Predict tissue, crossings and orientation of one scan.
+    """Predict tissue, crossings and orientation of one scan, with the model that ships with the program or others.
 
-    Example: dmri-pretrain predict sub-01/dwi.nii.gz --model job/result/model.safetensors --out sub-01/results
+    It warns where the scan is unlike those that a model has seen.
+
+    Example: dmri-pretrain predict sub-01/dwi.nii.gz --out sub-01/results
     """
+    from .inference.loaded_model import load_models
     from .inference.predict import PREVIEW
     from .inference.predict import predict as run_prediction
-    from .networks.model_file import load_model
+    from .scans.gradient_check import warn_of_wrong_gradients
     from .scans.load import load_scan
 
     require_writable(out)
-    for path in model:
-        load_model(path)
+    models = load_models(model or ())
     loaded = load_scan(scan, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
-    _warn_of_wrong_gradients(loaded)
+    warn_of_wrong_gradients(loaded)
     with console.progress_bar("prediction") as progress:
-        report = run_prediction(loaded, model, out, device=device, ensemble=ensemble, progress=progress)
+        report = run_prediction(loaded, models, out, device=device, ensemble=ensemble, progress=progress)
     _show(report | {"preview": str(out / PREVIEW)}, json, title=f"results in {out}")
 
 
@@ -259,40 +357,64 @@ def evaluate(
 @app.command()
 def simulate(
     out: OutOption,
-    size: Annotated[int, typer.Option(min=16, max=256, help="Edge of the volume in voxels.")] = 64,
+    subjects: Annotated[int, typer.Option(min=1, max=999, help="Number of brains, each with a seed of its own.")] = 1,
+    geometry: Annotated[
+        Path | None, typer.Option(help="JSON file of fibre tubes to simulate instead of brains (see README).")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=16, max=256, help="Edge of the volume in voxels; by default it holds the brain.")
+    ] = None,
+    voxel_size: Annotated[
+        float | None, typer.Option(min=0.5, max=10, help="mm; by default 64 voxels, or --size, hold the brain.")
+    ] = None,
+    lesions: Annotated[int, typer.Option(min=0, max=100, help="White matter lesions of each brain.")] = 0,
     shell: Annotated[
         list[str] | None, typer.Option(help="b-value and directions, such as 1000x64; repeat for more.")
     ] = None,
     b0: Annotated[int, typer.Option(min=1, help="Number of b0 volumes.")] = 6,
     snr: Annotated[float, typer.Option(min=1, help="b0 signal of white matter over the noise.")] = 25.0,
     artifact: Annotated[
-        list[str] | None, typer.Option(help="Corrupt the scan, such as with motion or ghost; repeat, or all.")
+        list[str] | None, typer.Option(help="Corrupt the scans, such as with motion or ghost; repeat, or all.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same brain.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first brain; same seed, same brain.")] = 0,
+    device: DeviceOption = "cpu",
 ) -> None:
-    """Simulate a brain scan with known tissue, crossings and orientation.
+    """Simulate brain scans with known tissue, crossings and orientation: a BIDS dataset with derivatives/truth.
 
-    Artifacts corrupt the scan, not the truth; what was drawn is in truth/artifacts.json.
+    Artifacts corrupt the scan, not the truth; what was drawn is in artifacts.json beside the truth.
 
-    Example: dmri-pretrain simulate --out phantom --shell 1000x64 --artifact motion --artifact ghost
+    Example: dmri-pretrain simulate --out study --subjects 2 --shell 1000x64 --artifact motion --artifact ghost
     """
+    from .networks.device import choose_device
+    from .simulation.artifacts.corrupt import corrupt_scan
     from .simulation.artifacts.registry import in_order
-    from .simulation.export import save_simulation
-    from .simulation.phantom import simulate_brain
+    from .simulation.export import SimulatedStudy
+    from .simulation.geometry import read_geometry, simulate_geometry
+    from .simulation.phantom import shape_around_brain, simulate_brain
     from .simulation.signal import DEFAULT_MICROSTRUCTURE, simulate_signal
     from .simulation.tables import make_gradient_table
 
+    if geometry and (size or lesions):
+        raise UserError(f"--geometry {geometry}: expected neither --size nor --lesions with it; leave them out")
     shells = [_shell(text) for text in shell or ["1000x64"]]
     names = in_order(artifact or [])
-    phantom = simulate_brain((size, size, size), seed=seed)
-    table = make_gradient_table(shells, b0, seed=seed)
-    scan, applied = simulate_signal(phantom, table, None if names else snr, seed=seed), None
-    if names:
-        from .simulation.artifacts.corrupt import corrupt_scan
-
-        sigma = DEFAULT_MICROSTRUCTURE.b0_signal[2] / snr
-        scan, applied = corrupt_scan(scan, names, sigma, seed)
-    console.output.print(f"wrote {save_simulation(out, scan, phantom, applied)} and its truth", highlight=False)
+    where = choose_device(device)
+    tubes = read_geometry(geometry) if geometry else None
+    shape = (size or 64,) * 3 if size or voxel_size is None else shape_around_brain(voxel_size)
+    study = SimulatedStudy(out, {f"{index + 1:02d}": seed + index for index in range(subjects)})
+    for index in range(subjects):
+        own = seed + index
+        if tubes is None:
+            phantom = simulate_brain(shape, own, where, voxel_size, lesions)
+        else:
+            phantom = simulate_geometry(tubes, voxel_size or 2.0, own, where)
+        table = make_gradient_table(shells, b0, seed=own)
+        scan, applied = simulate_signal(phantom, table, None if names else snr, seed=own), None
+        if names:
+            scan, applied = corrupt_scan(scan, names, DEFAULT_MICROSTRUCTURE.b0_signal[2] / snr, own)
+        path = study.add(f"{index + 1:02d}", scan, phantom, applied)
+        console.output.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    console.output.print(f"the truth is in {study.truth}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -300,7 +422,7 @@ def demo(
     scan: Annotated[Path | None, typer.Option(help="Your own scan; by default the small one inside DIPY.")] = None,
     out: OutOption = Path("demo"),
 ) -> None:
-    """Label, fine-tune briefly and predict, on a simulated brain and on a real scan; takes some minutes.
+    """Predict a real scan and a simulated brain with the shipped model, fine-tune it, compare; takes some minutes.
 
     Example: dmri-pretrain demo --scan sub-01/dwi.nii.gz
     """
@@ -322,15 +444,6 @@ def _tasks(names: list[str] | None) -> tuple[str, ...]:
         if name not in known:
             raise UserError(f"--task {name}: expected {', '.join(known)}; choose one of them")
     return tuple(task for task in known if not names or task in names)
-
-
-def _warn_of_wrong_gradients(scan: Scan) -> None:
-    """Directions from a flipped table look fine and are wrong: say so."""
-    from .scans.gradient_check import check_gradients
-
-    result = check_gradients(scan)
-    if result.verdict == "wrong":
-        logging.warning("%s: %s; correct it with info --fix-gradients", scan.path, result.summary())
 
 
 def _shell(text: str) -> tuple[float, int]:

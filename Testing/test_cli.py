@@ -12,11 +12,16 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
 from DMRIPretrainLib import cli
+from DMRIPretrainLib.networks import catalogue
+from DMRIPretrainLib.networks.model import Architecture
+from DMRIPretrainLib.networks.model_file import ModelCard, build_model, load_model, save_model
 from DMRIPretrainLib.scans.load import load_scan
 from DMRIPretrainLib.scans.nrrd_file import write_nrrd_scan
 from DMRIPretrainLib.scans.scan import Scan
+from DMRIPretrainLib.tasks.registry import TASKS, default_head
 
 Change = Callable[[Path], None]
 
@@ -150,8 +155,8 @@ def test_label_map_of_another_geometry(
     labels = tmp_path / "labels"
     labels.mkdir()
     nib.save(nib.Nifti1Image(np.ones((14, 14, 13), np.uint8), np.diag([2.0, 2, 2, 1])), labels / "segmentation.nii.gz")
-    arguments = ("finetune", scan_path, "--labels", labels, "--task", "segmentation", "--out", tmp_path / "job")
-    code, _, err = run(capsys, monkeypatch, *arguments)
+    arguments = ("finetune", scan_path, "--labels", labels, "--task", "segmentation", "--from", "scratch")
+    code, _, err = run(capsys, monkeypatch, *arguments, "--out", tmp_path / "job")
     assert code == 2
     assert "segmentation.nii.gz" in err
     assert not (tmp_path / "job" / "result").exists()
@@ -259,6 +264,7 @@ def test_an_output_folder_that_cannot_be_written_is_refused_before_the_work(
         ("finetune", "x.csv", "--out", "y"),
         ("finetune", "x.nii.gz", "--out", "y", "--network", "huge"),
         ("finetune", "x.nii.gz", "--out", "y", "--patch", 5),
+        ("finetune", "x.nii.gz", "--out", "y", "--from", "none.safetensors"),
         ("predict", "x.nii.gz", "--model", "none.safetensors", "--out", "y"),
         ("run", "nowhere"),
         ("info",),
@@ -294,7 +300,7 @@ def test_simulate_writes_a_scan_that_info_reads(
     out = tmp_path / "phantom"
     shells = ("--shell", "1000x20", "--shell", "2500x30")
     assert run(capsys, monkeypatch, "simulate", "--out", out, "--size", 24, "--b0", 2, *shells)[0] == 0
-    code, text, _ = run(capsys, monkeypatch, "info", out / "dwi.nii.gz", "--json")
+    code, text, _ = run(capsys, monkeypatch, "info", out / "sub-01", "--json")
     assert code == 0
     assert [(s["bvalue"], s["directions"]) for s in json.loads(text)["shells"]] == [(1000, 20), (2500, 30)]
 
@@ -315,8 +321,8 @@ def test_a_bids_folder_is_labelled_and_learned_from(
     assert code == 0
     assert list(json.loads(out)) == ["sub-01_dwi", "sub-02_dwi"]
     assert sorted(path.parent.name for path in labels.rglob("peaks.nii.gz")) == ["sub-01_dwi", "sub-02_dwi"]
-    arguments = ("finetune", study, "--labels", labels, "--task", "orientation", "--out", job, "--device", "cpu")
-    code, out, _ = run(capsys, monkeypatch, *arguments, "--steps", 1, "--patch", 16, "--json")
+    arguments = ("finetune", study, "--labels", labels, "--task", "orientation", "--from", "scratch", "--out", job)
+    code, out, _ = run(capsys, monkeypatch, *arguments, "--device", "cpu", "--steps", 1, "--patch", 16, "--json")
     assert code == 0
     assert Path(json.loads(out)["model"]).is_file()
     assert not (job / "result" / "held_out.nii.gz").exists()
@@ -329,6 +335,86 @@ def test_a_bids_folder_without_scans_is_no_success(
     code, out, err = run(capsys, monkeypatch, "label", tmp_path / "study", "--out", tmp_path / "labels")
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert "found none" in err
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A shipped model ``tiny`` of random weights that has seen another b-value than that of the scan."""
+    torch.manual_seed(0)
+    folder = tmp_path / "models"
+    model = build_model(Architecture("tiny", tuple(default_head(task) for task in TASKS), reconstruction=True))
+    card = ModelCard("simulated", settings={"patch": 16}, limits={"bvalue": [2000, 3000]})
+    save_model(folder / "tiny.safetensors", model, card)
+    catalogue.write_catalogue(folder)
+    monkeypatch.setattr(catalogue, "models_folder", lambda: folder)
+    return folder
+
+
+def test_predict_takes_the_shipped_model_and_says_what_it_has_not_seen(
+    shipped: Path,
+    scan_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, options in (("default", ()), ("named", ("--model", "tiny"))):
+        out = tmp_path / name
+        code, text, _ = run(capsys, monkeypatch, "predict", scan_path, "--out", out, "--json", *options)
+        report = json.loads(text)
+        assert code == 0
+        assert report["tasks"] == ["crossings", "orientation", "segmentation"]
+        assert list(report["models"]) == [str(shipped / "tiny.safetensors")]
+        assert report["outside"] == ["tiny: b-value 1000 s/mm², seen 2000 to 3000"]
+        assert json.loads((out / "report.json").read_text())["outside"] == report["outside"]
+    assert caplog.text.count("outside what the model has seen") == 2
+    _, text, _ = run(capsys, monkeypatch, "predict", scan_path, "--out", tmp_path / "table")
+    assert "outside: tiny: b-value 1000" in " ".join(text.split())
+
+
+def test_finetune_starts_from_the_shipped_model_and_writes_down_which(
+    shipped: Path,
+    scan_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    labels, job = tmp_path / "labels", tmp_path / "job"
+    assert run(capsys, monkeypatch, "label", scan_path, "--out", labels, "--task", "orientation")[0] == 0
+    arguments = ("finetune", scan_path, "--labels", labels, "--task", "orientation", "--device", "cpu", "--steps", 1)
+    mask = labels.parent / "own_mask.nii.gz"
+    image = nib.load(scan_path)
+    brain = image.get_fdata()[..., 0] > 0
+    nib.save(nib.Nifti1Image(brain.astype(np.uint8), image.affine), mask)
+    code, text, err = run(capsys, monkeypatch, *arguments, "--patch", 16, "--out", job, "--mask", mask, "--json")
+    assert code == 0, err
+    specification = json.loads((job / "job.json").read_text())["specification"]
+    assert (specification["start"], specification["network"]) == ("tiny", "tiny")
+    assert specification["start_sha256"] == catalogue.shipped_models()[0].sha256
+    assert specification["mask"] == str(mask)
+    model, card = load_model(Path(json.loads(text)["model"]))
+    assert card.recipe == "fine-tuned from tiny"
+    assert card.limits["bvalue"] == [pytest.approx(1000), 3000]
+    assert [head.task for head in model.architecture.heads] == ["orientation"]
+    code, _, err = run(capsys, monkeypatch, *arguments, "--out", tmp_path / "other", "--network", "bvm")
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "--from scratch" in err
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("command", ["predict", "finetune"])
+def test_a_build_without_models_says_so_in_one_line(
+    command: str,
+    scan_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(catalogue, "models_folder", lambda: tmp_path / "nowhere")
+    code, out, err = run(capsys, monkeypatch, command, scan_path, "--out", tmp_path / "out")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "found no models in this build" in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_every_command_has_help_with_an_example() -> None:

@@ -22,6 +22,8 @@ LIGHT_MODULES = [
     "DMRIPretrainLib",
     "DMRIPretrainLib.errors",
     "DMRIPretrainLib.files",
+    "DMRIPretrainLib.networks.catalogue",
+    "DMRIPretrainLib.networks.model_card",
     "DMRIPretrainLib.progress",
     "DMRIPretrainLib.scans.frames",
     "DMRIPretrainLib.scans.gradient_table",

@@ -1,5 +1,6 @@
 """From a scan on disk to a folder of results."""
 
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ import torch
 from ..files import write_json, write_nifti
 from ..networks.device import choose_device
 from ..networks.model import HeadSpec
-from ..networks.model_file import ModelCard, load_model
 from ..progress import Progress, silent
 from ..qspace.harmonics import rotation_matrix
 from ..qspace.prepare import PreparedScan, prepare_scan
@@ -21,6 +21,8 @@ from ..scans.scan import Scan
 from ..tasks import maps
 from ..tasks.orientation import FODF_ORDER
 from ..tasks.segmentation import tissue_head
+from .familiarity import decoded_error, sample_voxels, unfamiliar
+from .loaded_model import LoadedModel
 from .predictor import Predictor
 from .preview import legend_of, render_preview
 from .uncertainty import direction_spread, direction_subsets, normalised_entropy
@@ -30,10 +32,6 @@ PREVIEW = "preview.png"
 SEGMENTATION_UNCERTAINTY = "segmentation_uncertainty.nii.gz"
 CROSSINGS_UNCERTAINTY = "crossings_uncertainty.nii.gz"
 ORIENTATION_UNCERTAINTY = "orientation_uncertainty.nii.gz"
-
-_DEFAULT_WINDOW = 64
-#: Edges of windows in voxels that make sense, for prediction and so for the patches of training.
-SENSIBLE_WINDOWS = range(8, 257)
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Prediction:
 
 def predict(
     scan: Scan,
-    models: list[Path],
+    models: list[LoadedModel],
     out: Path,
     *,
     device: str = "auto",
@@ -64,9 +62,11 @@ def predict(
 ) -> dict[str, Any]:
     """Answer every task of every model for one scan and write the results.
 
+    Where the scan is unlike those that a model has seen, a warning is logged and told in the report.
+
     Args:
         scan: a scan with its mask.
-        models: model files; where two answer the same task, the later one counts.
+        models: from :func:`.loaded_model.load_models`; where two answer the same task, the later one counts.
         out: folder for the results.
         device: ``auto``, ``cpu``, ``cuda``...
         ensemble: number of random subsets of 80 % of the directions whose spread gives the
@@ -77,46 +77,66 @@ def predict(
         The content of ``report.json``.
 
     Raises:
-        UserError: if a model or the scan cannot be used, or the folder cannot be written.
+        UserError: if the scan cannot be used, or the folder cannot be written.
     """
     begun = time.monotonic()
     where = choose_device(device)
     prepared = prepare_scan(scan)
     predictions: dict[str, Prediction] = {}
-    cards = {}
-    for number, path in enumerate(models):
-        model, card = load_model(path)
-        cards[str(path)] = card
-        predictor = Predictor(model, _window(card), where)
+    errors: list[float | None] = []
+    for number, loaded in enumerate(models):
         part = _scaled(progress, number / len(models), 1 / len(models))
-        predictions |= run_model(predictor, prepared, ensemble, part)
+        answers, error = run_model(loaded.predictor(where), prepared, ensemble, part)
+        predictions |= answers
+        errors.append(error)
+    outside = _warn_of_the_unfamiliar(scan, prepared, models, errors)
     seconds = time.monotonic() - begun
     progress("writing", 1.0)
-    title = ["models: " + ", ".join(_short_name(path) for path in models)]
+    title = ["models: " + ", ".join(loaded.name for loaded in models)]
     # Compression takes as long as the network on a CPU, and releases Python's lock.
     with ThreadPoolExecutor() as pool:
         writing = [pool.submit(_save, out, prediction, scan.affine) for prediction in predictions.values()]
         writing.append(pool.submit(save_preview, out / PREVIEW, scan, predictions, title))
     for job in writing:
         job.result()
-    report = _report(scan, prepared, predictions, cards)
+    report = _report(scan, prepared, predictions) | {"outside": outside}
+    report["models"] = {str(m.path): _describe(m, error) for m, error in zip(models, errors, strict=True)}
     report |= {"device": str(where), "seconds": round(seconds, 2), "ensemble": ensemble}
     write_json(out / REPORT, report)
     return report
 
 
-def _window(card: ModelCard) -> int:
-    """The edge of the patches in training, where the file says something sensible."""
-    patch = card.settings.get("patch")
-    return patch if isinstance(patch, int) and patch in SENSIBLE_WINDOWS else _DEFAULT_WINDOW
+def _warn_of_the_unfamiliar(
+    scan: Scan, prepared: PreparedScan, models: list[LoadedModel], errors: list[float | None]
+) -> list[str]:
+    lines = [
+        f"{loaded.name}: {line}"
+        for loaded, error in zip(models, errors, strict=True)
+        for line in unfamiliar(prepared, loaded.card.limits, error)
+    ]
+    for line in lines:
+        logging.warning("%s: outside what the model has seen: %s", scan.path or "scan", line)
+    return lines
+
+
+def _describe(loaded: LoadedModel, error: float | None) -> dict[str, Any]:
+    known: dict[str, Any] = {"recipe": loaded.card.recipe}
+    return known if error is None else known | {"reconstruction_error": round(error, 3)}
 
 
 def run_model(
     predictor: Predictor, scan: PreparedScan, ensemble: int = 0, progress: Progress = silent
-) -> dict[str, Prediction]:
-    """Answers of one model, turned back to the voxel order of the file and the world frame."""
+) -> tuple[dict[str, Prediction], float | None]:
+    """Answers of one model, turned back to the voxel order of the file and the world frame.
+
+    Returns:
+        The answers by task, and the error of the reconstruction where the model has a head for it, see
+        ``familiarity.reconstruction_error``.
+    """
     share = 1 / (1 + ensemble)
-    whole = predictor.probabilities(scan, progress=_scaled(progress, 0, share))
+    voxels = None if predictor.model.reconstruction is None else sample_voxels(scan.mask)
+    whole, decoded = predictor.run(scan, None, _scaled(progress, 0, share), voxels)
+    error = None if voxels is None else decoded_error(predictor.model, scan, voxels, decoded)
     averages = {task: probabilities / (1 + ensemble) for task, probabilities in whole.items()}
     members: list[np.ndarray] = []
     for number, volumes in enumerate(direction_subsets(scan.table, ensemble), start=1):
@@ -126,10 +146,11 @@ def run_model(
         if "orientation" in part:
             members.append(predictor.tasks["orientation"].answer(part["orientation"], scan.mask))
     answers = predictor.answers(averages, scan.mask)
-    return {
+    turned = {
         task: _in_file_order(predictor.tasks[task].head, scan, answers[task], averages[task], members)
         for task in answers
     }
+    return turned, error
 
 
 def _in_file_order(
@@ -181,16 +202,13 @@ def save_preview(path: Path, scan: Scan, predictions: dict[str, Prediction], tit
     )
 
 
-def _report(
-    scan: Scan, prepared: PreparedScan, predictions: dict[str, Prediction], cards: dict[str, ModelCard]
-) -> dict[str, Any]:
+def _report(scan: Scan, prepared: PreparedScan, predictions: dict[str, Prediction]) -> dict[str, Any]:
     voxel = abs(float(np.linalg.det(scan.affine[:3, :3]))) / 1000
     report: dict[str, Any] = {
         "scan": scan.path,
         "gradient_table": scan.gradients.describe(),
         "shells_used": [round(fit.bvalue) for fit in prepared.projection().fits],
         "brain_ml": round(float(prepared.mask.sum()) * voxel, 1),
-        "models": {path: {"recipe": card.recipe, "metrics": card.metrics} for path, card in cards.items()},
         "tasks": sorted(predictions),
     }
     for task, prediction in predictions.items():
@@ -204,11 +222,6 @@ def _report(
     if torch.cuda.is_available():
         report["gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 1e6)
     return report
-
-
-def _short_name(model: Path) -> str:
-    """The job's name for the model of a job, else that of the file."""
-    return model.parent.parent.name if model.parent.name == "result" else model.stem
 
 
 def _scaled(progress: Progress, start: float, share: float) -> Progress:

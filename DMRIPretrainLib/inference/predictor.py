@@ -7,13 +7,18 @@ import torch
 
 from ..networks.model import DiffusionModel
 from ..progress import Progress, silent
+from ..qspace.deconvolution import fodf_trust
 from ..qspace.prepare import PreparedScan
+from ..tasks.orientation import OrientationTask
 from ..tasks.registry import make_task
 
 #: Share of a window that overlaps the next one.
 _OVERLAP = 0.25
 #: Voxels whose features are held at once; a shell of 64 directions takes about 60 MB.
 _VOXELS_AT_ONCE = 60_000
+#: Voxels around a slab that its input depends on: adapters look at direct neighbours.
+_MARGIN = 1
+_DECODED = "decoder features"
 
 
 class Predictor:
@@ -32,7 +37,6 @@ class Predictor:
         self.window = window
         self.tasks = {head.task: make_task(head) for head in model.architecture.heads}
 
-    @torch.inference_mode()
     def probabilities(
         self, scan: PreparedScan, volumes: np.ndarray | None = None, progress: Progress = silent
     ) -> dict[str, np.ndarray]:
@@ -47,10 +51,31 @@ class Predictor:
             (C, X, Y, Z) float32 probabilities (fODF coefficients for orientation) by task, in RAS voxel
             order and the grid frame.
         """
+        return self.run(scan, volumes, progress)[0]
+
+    @torch.inference_mode()
+    def run(
+        self,
+        scan: PreparedScan,
+        volumes: np.ndarray | None = None,
+        progress: Progress = silent,
+        decoded_in: np.ndarray | None = None,
+    ) -> tuple[dict[str, np.ndarray], torch.Tensor | None]:
+        """:meth:`probabilities`, and in the same pass what the decoder made of some voxels.
+
+        Args:
+            scan: the scan.
+            volumes: use these volumes alone; None for all.
+            progress: told how far it is.
+            decoded_in: (V, 3) indices of voxels of the mask.
+
+        Returns:
+            The probabilities, and (1, D, V, 1, 1) decoder features on the CPU where voxels are given.
+        """
         from monai.inferers import SlidingWindowInferer
 
         box = _bounding_box(scan.mask)
-        adapted = self._adapt(scan, volumes, box)
+        adapted, trust = self._adapt(scan, volumes, box)
         inferer = SlidingWindowInferer(
             self.window, sw_batch_size=1, overlap=_OVERLAP, mode="gaussian", padding_mode="constant", device="cpu"
         )
@@ -59,29 +84,47 @@ class Predictor:
 
         def answer(window: torch.Tensor) -> dict[str, torch.Tensor]:
             nonlocal done
-            outputs = self.model.answer(window.to(self.device))
+            there = window.to(self.device)
+            decoded = self.model.backbone(there)
+            outputs = self.model.answer_decoded(decoded, there, trust)
             done += 1
             progress("predicting", min(done / count, 1.0))
-            return {task: self.tasks[task].probabilities(output).float().cpu() for task, output in outputs.items()}
+            found = {task: self.tasks[task].probabilities(output).float().cpu() for task, output in outputs.items()}
+            return found if decoded_in is None else found | {_DECODED: decoded.float().cpu()}
 
         averaged = inferer(adapted, answer)
-        return {task: _uncrop(tensor[0].numpy(), scan.shape, box) for task, tensor in averaged.items()}
+        decoded = averaged.pop(_DECODED, None)
+        if decoded is not None and decoded_in is not None:
+            x, y, z = np.transpose(decoded_in - [side.start for side in box])
+            decoded = decoded[:, :, x, y, z][..., None, None]
+        return {task: _uncrop(tensor[0].numpy(), scan.shape, box) for task, tensor in averaged.items()}, decoded
 
-    def _adapt(self, scan: PreparedScan, volumes: np.ndarray | None, box: tuple[slice, ...]) -> torch.Tensor:
-        """(1, A, x, y, z) input of the backbone in the box, slab by slab: features are far larger than it."""
+    def _adapt(
+        self, scan: PreparedScan, volumes: np.ndarray | None, box: tuple[slice, ...]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(1, A, x, y, z) input of the backbone in the box and (1, 4) trust, slab by slab: features are far larger."""
         projection = scan.projection(volumes)
         x, y, z = box
         size = max(1, _VOXELS_AT_ONCE // ((y.stop - y.start) * (z.stop - z.start)))
         slabs = []
         for start in range(x.start, x.stop, size):
-            where = (slice(start, min(start + size, x.stop)), y, z)
-            features = scan.features(where, projection, volumes, self.device)
-            slabs.append(self.model.adapter(features).float().cpu())
-        return torch.cat(slabs, dim=2)
+            stop = min(start + size, x.stop)
+            first, last = max(x.start, start - _MARGIN), min(x.stop, stop + _MARGIN)
+            features = scan.features((slice(first, last), y, z), projection, volumes, self.device)
+            slabs.append(self.model.adapter(features)[:, :, start - first : stop - first].float().cpu())
+        return torch.cat(slabs, dim=2), fodf_trust(features)
 
     def answers(self, probabilities: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, np.ndarray]:
-        """The map of every task, from :meth:`probabilities`, in RAS voxel order and the grid frame."""
-        return {task: self.tasks[task].answer(average, mask) for task, average in probabilities.items()}
+        """The map of every task, from :meth:`probabilities`, in RAS voxel order and the grid frame.
+
+        A model that counts crossings too finds as many peaks as it counts: the fODF alone, which averages over what it
+        is unsure of, would often be too low for a second or third one.
+        """
+        found = {task: self.tasks[task].answer(average, mask) for task, average in probabilities.items()}
+        orientation = self.tasks.get("orientation")
+        if "crossings" in found and isinstance(orientation, OrientationTask) and "orientation" in found:
+            found["orientation"] = orientation.answer(probabilities["orientation"], mask, found["crossings"])
+        return found
 
 
 def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:

@@ -34,6 +34,11 @@ EventKind = Literal["state", "progress", "metric", "warning", "result", "failure
 Event = dict[str, Any]
 
 
+def is_first_process() -> bool:
+    """Whether this is the first of the processes of a run on several devices; launchers number them so."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
 class JobFolder:
     """Reads and writes the folder of one job.
 
@@ -88,6 +93,8 @@ class JobFolder:
             self.stop_path.unlink(missing_ok=True)
             self._end_torn_line()
             write_json(self.specification_path, {"schema_version": SCHEMA_VERSION, "specification": specification})
+        elif not is_first_process():
+            pass  # the first one has just made it
         elif resume:
             self.specification()
             self.stop_path.unlink(missing_ok=True)
@@ -127,6 +134,7 @@ class JobFolder:
 
         The line goes out in a single write to a file opened for appending, so that lines of several
         processes never mix and a reader sees a line whole or, at worst while it is being written, its beginning.
+        Of the processes of one run on several devices the first one speaks for all.
 
         Raises:
             UserError: if the file cannot be written.
@@ -134,6 +142,8 @@ class JobFolder:
         """
         if kind not in get_args(EventKind):
             raise ValueError(f"no such kind of event: {kind}")
+        if not is_first_process():
+            return
         self._write((to_json({"time": time.time(), "kind": kind, **fields}) + "\n").encode())
 
     def _write(self, line: bytes) -> None:

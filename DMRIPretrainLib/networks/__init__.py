@@ -1,5 +1,1 @@
 """Networks, heads and model files."""
-
-from .model import NETWORKS, Architecture, DiffusionModel, HeadSpec
-
-__all__ = ["NETWORKS", "Architecture", "DiffusionModel", "HeadSpec"]

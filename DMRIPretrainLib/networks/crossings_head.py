@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from ..qspace.harmonics import coefficient_orders, evaluation_matrix, hemisphere
+from .fodf_head import smooth_maximum
 from .heads import TaskHead
 
 _ORDER = 8
@@ -12,7 +13,7 @@ _ORDER = 8
 _SEPARATION = 25.0
 _PEAKS = 3
 #: Few enough for the values of a block of voxels to stay in a CPU's cache.
-_VOXELS_AT_ONCE = 4096
+_VOXELS_AT_ONCE = 2048
 
 
 class CrossingsHead(nn.Module):
@@ -32,7 +33,7 @@ class CrossingsHead(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        directions = hemisphere("repulsion200")
+        directions = hemisphere()
         basis = evaluation_matrix(directions, _ORDER)
         orders = coefficient_orders(_ORDER) // 2
         power = np.equal.outer(np.arange(_ORDER // 2 + 1), orders)
@@ -64,7 +65,7 @@ class CrossingsHead(nn.Module):
     def _describe(self, flat: torch.Tensor) -> torch.Tensor:
         """(I, V) numbers of (45, V) fODFs."""
         values = (self._basis @ flat).clamp_(min=0)
-        relative = values / values.amax(dim=0).clamp(min=1e-3)
+        relative = values / smooth_maximum(values).clamp(min=1e-3)
         square = relative.square()
         fourth = square.square()
         spectra = [torch.sqrt(self._power @ flat.square())]

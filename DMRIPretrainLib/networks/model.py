@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..qspace.deconvolution import fodf_trust
 from ..qspace.features import QSpaceFeatures
 from ..qspace.harmonics import coefficient_count
 from .adapters import ReferenceDirectionsAdapter, ShellSetAdapter
@@ -138,17 +139,19 @@ class DiffusionModel(nn.Module):
 
     def forward(self, features: QSpaceFeatures) -> dict[str, torch.Tensor]:
         """Raw output (B, C, X, Y, Z) of every head, by task."""
-        return self.answer(self.adapter(features))
+        return self.answer(self.adapter(features), fodf_trust(features))
 
-    def answer(self, adapted: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The same from what the adapter made, (B, A, X, Y, Z)."""
-        return self.answer_decoded(self.backbone(adapted), adapted)
+    def answer(self, adapted: torch.Tensor, trust: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The same from what the adapter made, (B, A, X, Y, Z), and the (B, 4) ``fodf_trust`` of the features."""
+        return self.answer_decoded(self.backbone(adapted), adapted, trust)
 
-    def answer_decoded(self, decoded: torch.Tensor, adapted: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The same from (B, D, X, Y, Z) decoder features and what the adapter made."""
+    def answer_decoded(
+        self, decoded: torch.Tensor, adapted: torch.Tensor, trust: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """The same from (B, D, X, Y, Z) decoder features, what the adapter made, and the trust."""
         if self.fodf is None:
             return {task: head(decoded, adapted) for task, head in self.heads.items()}
-        fodf = self.fodf(decoded, adapted)
+        fodf = self.fodf(decoded, adapted, trust)
         answers = {"orientation": fodf}
         for task, head in self.heads.items():
             answers[task] = head(decoded, adapted, fodf) if task == "crossings" else head(decoded, adapted)

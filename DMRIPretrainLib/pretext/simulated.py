@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ..networks.model import Architecture, DiffusionModel
+from ..qspace.deconvolution import fodf_trust
 from ..qspace.features import QSpaceFeatures
 from ..tasks.orientation import fodf_of_peaks
 from ..tasks.registry import TASKS, default_head, make_task
@@ -70,7 +71,7 @@ class Simulated(nn.Module):
         adapted = model.adapter(features)
         decoded = model.backbone(adapted)
         voxels = torch.cat([example.targets["voxels"] for example in examples])
-        answers = model.answer_decoded(_gather(decoded, voxels), _gather(adapted, voxels))
+        answers = model.answer_decoded(_gather(decoded, voxels), _gather(adapted, voxels), fodf_trust(features))
         everywhere = torch.ones(*voxels.shape, 1, 1, device=voxels.device)
         losses = {}
         for name, task in self._tasks.items():

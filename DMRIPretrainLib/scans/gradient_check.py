@@ -4,6 +4,7 @@ Changes are expressed in the FSL frame of the stored image, the frame of the row
 that is where mistakes happen, and a change reads as what to do with those rows.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -229,3 +230,10 @@ def _in_fsl_order(scan: Scan) -> Scan:
 def _standard_errors(blocks: np.ndarray) -> np.ndarray:
     """Standard errors (..., C) of the sums over (..., B, C) blocks, the blocks taken as independent."""
     return np.sqrt(blocks.shape[-2]) * blocks.std(axis=-2, ddof=1)
+
+
+def warn_of_wrong_gradients(scan: Scan) -> None:
+    """Log a warning if the gradient table does not fit: directions from a flipped table look fine and are wrong."""
+    result = check_gradients(scan)
+    if result.verdict == "wrong":
+        logging.warning("%s: %s; correct it with info --fix-gradients", scan.path, result.summary())

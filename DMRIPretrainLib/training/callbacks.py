@@ -10,6 +10,7 @@ from typing import Any
 import lightning as L
 import torch
 
+from ..errors import UserError
 from ..jobs.folder import JobFolder
 from ..progress import Progress
 
@@ -95,12 +96,19 @@ class TellJob(L.Callback):
             signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Tell how far it is; stop at the end, or where asked to."""
+        """Tell how far it is; stop at the end, or where asked to.
+
+        Raises:
+            UserError: if the loss is not finite.
+        """
         now = time.monotonic()
         fraction = trainer.global_step / self._steps
         loss = float(trainer.callback_metrics["loss"])  # of this step
         if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss} at step {trainer.global_step}; take float32, or another seed")
+            raise UserError(
+                f"loss at step {trainer.global_step}: expected a finite number, found {loss}; compute with float32, or take "
+                "another --seed"
+            )
         self._progress(f"step {trainer.global_step} of {self._steps}, loss {loss:.3f}", fraction)
         if now - self._told >= _SECONDS_BETWEEN_EVENTS:
             self._told = now

@@ -1,6 +1,7 @@
 """The Lightning module that learns tasks from patches and is validated on whole volumes."""
 
 import math
+from collections.abc import Set
 from typing import Any
 
 import lightning as L
@@ -16,6 +17,9 @@ from .patches import Patch
 
 #: Share of the steps over which the learning rate rises from zero.
 WARM_UP = 0.1
+#: Peak learning rate of fresh weights, and of weights that were trained before.
+FRESH_RATE = 1e-3
+TRAINED_RATE = 2e-4
 
 
 class FineTuning(L.LightningModule):
@@ -24,9 +28,7 @@ class FineTuning(L.LightningModule):
     Args:
         model: the starting model.
         tasks: the tasks to learn, by name.
-        fresh: names of the heads with random weights, which learn at ``fresh_rate`` from the start.
-        rate: peak learning rate of everything that was trained before.
-        fresh_rate: peak learning rate of fresh heads, or of all where the whole model is fresh.
+        fresh: names of its random weights, which learn faster than those that were trained before.
         steps: length of the schedule.
         window: edge of the windows of validation.
     """
@@ -35,9 +37,7 @@ class FineTuning(L.LightningModule):
         self,
         model: DiffusionModel,
         tasks: dict[str, Task],
-        fresh: set[str],
-        rate: float,
-        fresh_rate: float,
+        fresh: Set[str],
         steps: int,
         window: int,
     ) -> None:
@@ -45,7 +45,6 @@ class FineTuning(L.LightningModule):
         self.model = model
         self._tasks = tasks
         self._fresh = fresh
-        self._rates = (rate, fresh_rate)
         self._steps = steps
         self._window = window
 
@@ -73,13 +72,11 @@ class FineTuning(L.LightningModule):
         self.log_dict(metrics, batch_size=1, on_epoch=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW; linear warm-up, then a cosine to zero. Fresh heads have a higher rate."""
-        fresh = [p for name in self._fresh for p in self.model.heads[name].parameters()]
-        known = {id(parameter) for parameter in fresh}
-        rest = [p for p in self.model.parameters() if id(p) not in known]
-        groups = [{"params": rest, "lr": self._rates[0]}]
-        if fresh:
-            groups.append({"params": fresh, "lr": self._rates[1]})
+        """AdamW; linear warm-up, then a cosine to zero. Fresh weights have a higher rate."""
+        parts: dict[float, list[torch.nn.Parameter]] = {TRAINED_RATE: [], FRESH_RATE: []}
+        for name, parameter in self.model.named_parameters():
+            parts[FRESH_RATE if name in self._fresh else TRAINED_RATE].append(parameter)
+        groups = [{"params": parameters, "lr": rate} for rate, parameters in parts.items() if parameters]
         optimizer = torch.optim.AdamW(groups, weight_decay=0.02)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

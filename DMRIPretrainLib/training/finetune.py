@@ -1,9 +1,6 @@
 """Fine-tuning: from annotated scans and a starting model to a model that is never worse than it."""
 
-import logging
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,26 +12,26 @@ from torch.utils.data import DataLoader
 
 from ..errors import UserError
 from ..files import write_json, write_nifti
+from ..inference.familiarity import limits_of, widened
 from ..inference.predictor import Predictor
 from ..jobs.folder import JobFolder
 from ..networks.device import choose_device
-from ..networks.model import Architecture, DiffusionModel, HeadSpec
-from ..networks.model_file import ModelCard, build_model, load_model, save_model
+from ..networks.model import HeadSpec
+from ..networks.model_file import ModelCard, save_model
 from ..progress import Progress, silent
-from ..scans.gradient_table import DEFAULT_B0_THRESHOLD
+from ..scans.gradient_table import DEFAULT_B0_THRESHOLD, MINIMUM_DIRECTIONS
 from ..tasks.registry import default_head, make_task
 from ..tasks.segmentation import custom_head
 from ..tasks.task import Task
 from .augmentation import Augmentation
 from .callbacks import KeepBest, TellJob
-from .cases import find_cases, split_cases
+from .cases import CaseFiles, find_cases, split_cases
 from .fine_tuning import FineTuning, score_case
 from .loaded_case import LoadedCase, hold_out_slab, load_case
 from .patches import ConsecutiveSampler, PatchDataset
+from .session import on_device, reported
+from .starting_model import SCRATCH, Start, blend, open_start
 
-#: Peak learning rate of fresh weights, and of weights that were trained before.
-FRESH_RATE = 1e-3
-TRAINED_RATE = 2e-4
 #: In the result folder where a single scan was learned from: mask of the part that was held out.
 HELD_OUT = "held_out.nii.gz"
 #: Shares of the fine-tuned weights that are tried when averaging them with the starting ones.
@@ -49,7 +46,8 @@ class FinetuneSettings:
         cases: table of cases, BIDS folder or scan.
         tasks: what to learn.
         labels: folder of label maps where ``cases`` is no table.
-        start: model file to start from, or ``scratch``.
+        start: model file to start from, name of a shipped model, or ``scratch``; see ``choose_start``.
+        start_sha256: checksum of its file; None where it does not matter.
         network: network to build when starting from scratch.
         steps: optimiser steps.
         interval: steps between validations and checkpoints.
@@ -60,12 +58,16 @@ class FinetuneSettings:
         device: ``auto``, ``cpu``, ``cuda``...
         label_names: name of each segmentation value; empty where they are the tissues or nameless.
         b0_threshold: volumes with a b-value up to this one (s/mm²) count as b0.
+        mask: brain mask of a single scan; None to find or compute one.
+        bval: b-value file of a single scan; None to find it beside the scan.
+        bvec: b-vector file of a single scan; None to find it beside the scan.
     """
 
     cases: str
     tasks: tuple[str, ...]
     labels: str | None = None
-    start: str = "scratch"
+    start: str = SCRATCH
+    start_sha256: str | None = None
     network: str = "tiny"
     steps: int = 600
     interval: int = 50
@@ -76,6 +78,9 @@ class FinetuneSettings:
     device: str = "auto"
     label_names: dict[int, str] | None = None
     b0_threshold: float = DEFAULT_B0_THRESHOLD
+    mask: str | None = None
+    bval: str | None = None
+    bvec: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For ``job.json``."""
@@ -116,45 +121,7 @@ def finetune(settings: FinetuneSettings, job: JobFolder, progress: Progress = si
         UserError: if scans, labels or the starting model cannot be used.
         KeyboardInterrupt: if it was interrupted; the last checkpoint stays.
     """
-    job.append("state", state="running")
-    # Lightning sets its own level when it is imported; what it tells is in our events.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    try:
-        with _log_to(job.log_path):
-            path = _Run(settings, job, progress).train()
-    except UserError as error:
-        job.append("failure", code="input", message=str(error), action="mend the input and start again")
-        job.append("state", state="failed")
-        raise
-    except (KeyboardInterrupt, SystemExit):  # Lightning makes the latter of the former
-        job.append("state", state="stopped")
-        raise KeyboardInterrupt from None
-    except BaseException as error:
-        job.append("failure", code="unexpected", message=f"{type(error).__name__}: {error}", action="see log.txt")
-        job.append("state", state="failed")
-        raise
-    job.append("state", state="stopped" if job.stop_requested() else "finished")
-    return path
-
-
-@contextmanager
-def _log_to(path: Path) -> Iterator[None]:
-    """Append what is logged, warnings included, to a file as well; tracebacks of failures too."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    logging.captureWarnings(True)
-    try:
-        yield
-    except BaseException:
-        with path.open("a", encoding="utf-8") as log:
-            log.write(traceback.format_exc())
-        raise
-    finally:
-        logging.captureWarnings(False)
-        root.removeHandler(handler)
-        handler.close()
+    return reported(job, lambda: _Run(settings, job, progress).train())
 
 
 class _Run:
@@ -166,23 +133,16 @@ class _Run:
         self.patch = settings.patch or (64 if self.device.type == "cuda" else 32)
         L.seed_everything(settings.seed, verbose=False)
         self.training, self.validation = self._load_cases()
-        self.model, self.fresh = self._starting_model()
+        start = Start(settings.start, settings.network, settings.start_sha256)
+        self.start = open_start(start, tuple(self._head(task) for task in settings.tasks))
+        self.model = self.start.model
         self.start_weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self.tasks = {head.task: self._task(head) for head in self.model.architecture.heads}
 
     def train(self) -> Path:
         """Train, average, and write the best model."""
         settings = self.settings
-        scratch = settings.start == "scratch"
-        module = FineTuning(
-            self.model,
-            self.tasks,
-            fresh=set() if scratch else self.fresh,
-            rate=FRESH_RATE if scratch else TRAINED_RATE,
-            fresh_rate=FRESH_RATE,
-            steps=settings.steps,
-            window=self.patch,
-        )
+        module = FineTuning(self.model, self.tasks, self.start.fresh, settings.steps, self.patch)
         best = KeepBest(settings.patience)
         teller = TellJob(self.job, self.progress, settings.steps, settings.interval)
         loader = self._validation_loader()
@@ -192,21 +152,16 @@ class _Run:
             self.progress("measuring the starting model", 0.0)
             trainer.validate(module, loader, verbose=False)
         trainer.fit(module, self._training_loader(), loader, ckpt_path=resume, weights_only=True)
-        average = not scratch and not self.job.stop_requested()
+        average = settings.start != SCRATCH and not self.job.stop_requested()
         return self._finish(best, self._average(best) if average else best.weights)
 
     def _trainer(self, callbacks: list[L.Callback]) -> L.Trainer:
         settings = self.settings
-        on_cpu = self.device.type == "cpu"
         return L.Trainer(
-            accelerator="gpu" if self.device.type == "cuda" else self.device.type,
-            devices=1 if on_cpu or self.device.index is None else [self.device.index],
-            precision="bf16-mixed" if self.device.type == "cuda" and torch.cuda.is_bf16_supported() else "32-true",
+            **on_device(self.device),
             # An epoch is an interval. With ``max_steps`` Lightning would lose an epoch when it resumes.
             max_epochs=-(-settings.steps // settings.interval),
             gradient_clip_val=1.0,
-            deterministic=True if on_cpu else "warn",
-            benchmark=False,
             callbacks=callbacks,
             num_sanity_val_steps=0,
             logger=False,
@@ -216,10 +171,23 @@ class _Run:
             default_root_dir=self.job.path,
         )
 
-    def _load_cases(self) -> tuple[list[LoadedCase], list[LoadedCase]]:
+    def _find_cases(self) -> list[CaseFiles]:
         settings = self.settings
         labels = Path(settings.labels) if settings.labels else None
         files = find_cases(Path(settings.cases), settings.tasks, labels)
+        own: dict[str, Any] = {
+            name: Path(path) for name in ("mask", "bval", "bvec") if (path := getattr(settings, name))
+        }
+        if own and (len(files) > 1 or Path(settings.cases).suffix.lower() == ".csv"):
+            raise UserError(
+                f"{settings.cases}: expected a single scan with --{', --'.join(own)}, found a study; name these files "
+                "in the columns of a table"
+            )
+        return [replace(case, **own) for case in files]
+
+    def _load_cases(self) -> tuple[list[LoadedCase], list[LoadedCase]]:
+        settings = self.settings
+        files = self._find_cases()
         training, validation = split_cases(files, settings.seed)
         if not training:
             raise UserError(f"{settings.cases}: expected at least one case for training, found validation cases only")
@@ -244,24 +212,6 @@ class _Run:
                 "next to no voxels; give another mask"
             )
         return kept, [replace(case, region=slab) for case, slab in zip(loaded, slabs, strict=True)]
-
-    def _starting_model(self) -> tuple[DiffusionModel, set[str]]:
-        """The model to train, and the names of its heads that have fresh weights."""
-        wanted = tuple(self._head(task) for task in self.settings.tasks)
-        if self.settings.start == "scratch":
-            model = build_model(Architecture(self.settings.network, wanted))
-            return model, set(self.settings.tasks)
-        start, _ = load_model(Path(self.settings.start))
-        known = {head.task: head for head in start.architecture.heads}
-        # The same label values mean the same question: its head, with its names, is kept.
-        heads = tuple(known[h.task] if h.task in known and known[h.task].values == h.values else h for h in wanted)
-        model = build_model(replace(start.architecture, heads=heads))
-        fresh = {head.task for head in heads if known.get(head.task) != head}
-        weights = start.state_dict()
-        for task in fresh:
-            weights = {name: value for name, value in weights.items() if not name.startswith(f"heads.{task}.")}
-        model.load_state_dict({name: weights.get(name, value) for name, value in model.state_dict().items()})
-        return model, fresh
 
     def _head(self, task: str) -> HeadSpec:
         default = default_head(task)
@@ -295,7 +245,7 @@ class _Run:
         """The best fine-tuned weights, or an average of them and the starting ones where that is better."""
         tuned = chosen = best.weights
         for share in _BLENDS:
-            weights = blend(self.start_weights, tuned, share, self.fresh)
+            weights = blend(self.start_weights, tuned, share, self.start.fresh)
             self.model.load_state_dict(weights)
             predictor = Predictor(self.model, self.patch, self.device)
             metrics = mean_metrics([score_case(predictor, case, self.tasks) for case in self.validation])
@@ -308,10 +258,11 @@ class _Run:
         self.model.load_state_dict(weights)
         settings = self.settings
         card = ModelCard(
-            recipe="scratch" if settings.start == "scratch" else f"fine-tuned from {Path(settings.start).name}",
+            recipe=SCRATCH if settings.start == SCRATCH else f"fine-tuned from {Path(settings.start).name}",
             training_data=[case.name for case in self.training],
             metrics={f"validation {name}": round(value, 4) for name, value in best.metrics.items()},
             settings={**settings.to_json(), "patch": self.patch, "best_step": best.step},
+            limits=self._limits(),
         )
         path = self.job.result / "model.safetensors"
         save_model(path, self.model, card)
@@ -320,14 +271,13 @@ class _Run:
         self.job.append("result", path="result/model.safetensors", **summary)
         return path
 
-
-def blend(
-    start: dict[str, torch.Tensor], tuned: dict[str, torch.Tensor], share: float, fresh: set[str]
-) -> dict[str, torch.Tensor]:
-    """Weights between the starting ones (share 0) and the fine-tuned ones (share 1); fresh heads stay tuned."""
-    prefixes = tuple(f"heads.{task}." for task in fresh)
-    keep: Callable[[str], bool] = lambda name: bool(prefixes) and name.startswith(prefixes)  # noqa: E731
-    return {name: tuned[name] if keep(name) else torch.lerp(start[name], tuned[name], share) for name in start}
+    def _limits(self) -> dict[str, Any]:
+        """What scans the model has seen, now and before."""
+        seen = limits_of(case.scan for case in self.training)
+        # Augmentation leaves out directions and shells.
+        fewest = math.ceil(Augmentation().fewest_directions * seen["directions"][0])
+        seen["directions"][0], seen["shells"][0] = max(MINIMUM_DIRECTIONS, fewest), 1
+        return seen if self.settings.start == SCRATCH else widened(self.start.limits, seen)
 
 
 def mean_metrics(scores: list[dict[str, float]]) -> dict[str, float]:

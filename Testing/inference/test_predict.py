@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.evaluation.orientation import axis_angles
-from DMRIPretrainLib.inference.predict import predict
+from DMRIPretrainLib.inference.loaded_model import load_models
+from DMRIPretrainLib.inference.predict import predict as predict_with
 from DMRIPretrainLib.networks.model import Architecture
 from DMRIPretrainLib.networks.model_file import ModelCard, build_model, save_model
 from DMRIPretrainLib.qspace.harmonics import evaluation_matrix
@@ -24,6 +25,10 @@ FIBRE = np.array([0.36, 0.48, 0.8])
 OBLIQUE = np.eye(4)
 OBLIQUE[:3, :3] = Rotation.from_rotvec([0.25, -0.3, 0.2]).as_matrix() @ np.diag([2.0, 2.0, 2.5])
 OBLIQUE[:3, 3] = [-11, 7, 30]
+
+
+def predict(scan: Scan, models: list[Path], out: Path, **options) -> dict:
+    return predict_with(scan, load_models(models), out, **options)
 
 
 def model_file(folder: Path, *heads, seed: int = 0, settings: dict | None = None) -> Path:
@@ -204,3 +209,21 @@ def test_odd_settings_in_a_model_file_do_no_harm(scan, tmp_path, settings):
     model = model_file(tmp_path, default_head("crossings"), settings=settings)
     predict(scan, [model], tmp_path / "out", device="cpu")
     assert values_of(tmp_path / "out", "crossings.nii.gz").shape == SHAPE
+
+
+def test_a_model_without_tasks_is_refused(tmp_path):
+    with pytest.raises(UserError, match="start finetune from it"):
+        load_models([model_file(tmp_path)])
+
+
+def test_each_model_is_read_once(scan, model, tmp_path, monkeypatch):
+    (loaded,) = load_models([model])
+    monkeypatch.setattr("DMRIPretrainLib.inference.loaded_model.load_model", lambda _: pytest.fail("read again"))
+    predict_with(scan, [loaded], tmp_path, device="cpu")
+
+
+def test_a_model_is_called_by_its_job_or_its_file(tmp_path, model):
+    path = tmp_path / "my job" / "result" / "model.safetensors"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(model.read_bytes())
+    assert [loaded.name for loaded in load_models([path, model])] == ["my job", "model-0"]

@@ -231,7 +231,7 @@ def test_writing_over_a_model_leaves_it_whole_on_failure(model_path, monkeypatch
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("DMRIPretrainLib.networks.model_file.save_file", full)
+    monkeypatch.setattr("DMRIPretrainLib.networks.model_file.save", full)
     with pytest.raises(UserError, match="No space left"):
         save_model(model_path, build_model(ARCHITECTURE), ModelCard())
     assert model_path.read_bytes() == before

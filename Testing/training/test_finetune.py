@@ -14,15 +14,13 @@ import DMRIPretrainLib.training.finetune as training
 from DMRIPretrainLib.console import graceful_stop
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.jobs.folder import JobFolder
-from DMRIPretrainLib.networks.model import Architecture
-from DMRIPretrainLib.networks.model_file import ModelCard, build_model, load_model, save_model
-from DMRIPretrainLib.simulation.export import save_simulation
+from DMRIPretrainLib.networks.model_file import ModelCard, load_model, save_model
+from DMRIPretrainLib.simulation.export import save_scan, save_truth
 from DMRIPretrainLib.simulation.phantom import simulate_brain
 from DMRIPretrainLib.simulation.signal import simulate_signal
 from DMRIPretrainLib.simulation.tables import make_gradient_table
-from DMRIPretrainLib.tasks.registry import default_head
 from DMRIPretrainLib.training.callbacks import TellJob
-from DMRIPretrainLib.training.finetune import FinetuneSettings, blend, finetune, mean_metrics
+from DMRIPretrainLib.training.finetune import FinetuneSettings, finetune, mean_metrics
 
 TASKS = ("segmentation", "orientation")
 
@@ -34,7 +32,8 @@ def brains(tmp_path_factory) -> Path:
     for seed, name in enumerate("ab"):
         phantom = simulate_brain((16, 16, 16), seed=seed)
         scan = simulate_signal(phantom, make_gradient_table([(1000, 12)], 2), seed=seed)
-        save_simulation(folder / name, scan, phantom)
+        save_scan(folder / name / "dwi.nii.gz", scan)
+        save_truth(folder / name / "truth", phantom)
     return folder
 
 
@@ -131,7 +130,7 @@ def test_training_and_validation_regions_do_not_meet(brains, scratch_job):
 
 
 def test_a_hopeless_run_hands_the_starting_model_back(brains, start, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "TRAINED_RATE", 10.0)
+    monkeypatch.setattr("DMRIPretrainLib.training.fine_tuning.TRAINED_RATE", 10.0)
     job = run(tmp_path / "job", settings_for(brains, start=str(start)))
     by_step = scores(job)
     assert min(by_step[2], by_step[4]) < by_step[0]
@@ -162,7 +161,7 @@ def test_steps_that_are_no_multiple_of_the_interval_are_validated(brains, tmp_pa
 
 def test_same_labels_keep_the_head(brains, start, scratch_job):
     made = training._Run(settings_for(brains, start=str(start)), scratch_job, lambda *_: None)
-    assert made.fresh == set()
+    assert made.start.fresh == set()
     assert_same_weights(made.model.state_dict(), load_file(start))
 
 
@@ -175,12 +174,12 @@ def test_other_labels_get_a_fresh_head(brains, start, scratch_job, tmp_path):
     shutil.copy(brains / "a" / "truth" / "peaks.nii.gz", labels)
     settings = settings_for(brains, start=str(start), labels=str(labels), label_names={4: "cortex"})
     made = training._Run(settings, scratch_job, lambda *_: None)
-    assert made.fresh == {"segmentation"}
+    assert {name.split(".layers")[0] for name in made.start.fresh} == {"heads.segmentation"}
     head = made.model.architecture.heads[0]
     assert head.values == (0, 4, 17)
     assert head.labels == ("background", "cortex", "label 17")
     known, found = load_file(start), made.model.state_dict()
-    assert found["heads.segmentation.layers.2.weight"].shape[0] == 3
+    assert found["heads.segmentation.layers.4.weight"].shape[0] == 3
     for name, tensor in found.items():
         if not name.startswith("heads.segmentation"):
             assert torch.equal(tensor, known[name])
@@ -189,16 +188,6 @@ def test_other_labels_get_a_fresh_head(brains, start, scratch_job, tmp_path):
     model, card = load_model(job.result / "model.safetensors")
     assert model.architecture.heads[0] == head
     assert card.recipe == "fine-tuned from model.safetensors"
-
-
-def test_a_task_the_start_does_not_know_gets_a_fresh_head(brains, scratch_job, tmp_path):
-    model = build_model(Architecture("tiny", (default_head("crossings"),)))
-    path = tmp_path / "crossings.safetensors"
-    save_model(path, model, ModelCard())
-    made = training._Run(settings_for(brains, start=str(path)), scratch_job, lambda *_: None)
-    assert made.fresh == set(TASKS)
-    assert torch.equal(made.model.adapter.first.weight, model.adapter.first.weight)
-    assert set(made.model.heads) == set(TASKS)
 
 
 class PowerCutError(Exception):
@@ -254,7 +243,7 @@ def test_a_stop_file_ends_the_run_with_a_usable_model(brains, tmp_path):
     steps = [event["step"] for event in events(job, "metric")]
     assert max(steps) == 2
     model, _ = load_model(job.result / "model.safetensors")
-    assert set(model.heads) == set(TASKS)
+    assert {head.task for head in model.architecture.heads} == set(TASKS)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -384,16 +373,51 @@ def test_metrics_are_averaged_over_the_cases_that_have_them():
     )
 
 
-def test_blend_lies_between_the_weights_and_leaves_fresh_heads():
-    start = {"a": torch.zeros(2), "heads.segmentation.w": torch.zeros(1), "heads.crossings.w": torch.zeros(1)}
-    tuned = {name: torch.ones_like(tensor) for name, tensor in start.items()}
-    mixed = blend(start, tuned, 0.25, {"segmentation"})
-    assert {name: tensor[0].item() for name, tensor in mixed.items()} == {
-        "a": 0.25,
-        "heads.segmentation.w": 1.0,
-        "heads.crossings.w": 0.25,
+def test_limits_are_those_of_the_scans_it_learned_from(brains, start, tmp_path):
+    _, card = load_model(start)
+    edge = float(nib.load(brains / "a" / "dwi.nii.gz").header.get_zooms()[0])
+    assert card.limits == {
+        "bvalue": [1000, 1000],
+        "directions": [6, 12],
+        "shells": [1, 1],
+        "voxel_size": pytest.approx([edge, edge]),
     }
-    assert all(tensor[0] == 0.5 for tensor in blend(start, tuned, 0.5, set()).values())
+    model, _ = load_model(start)
+    path = tmp_path / "start.safetensors"
+    seen = {"bvalue": [500, 900], "directions": [30, 64], "voxel_size": "?", "reconstruction_error": {"p99": 1.5}}
+    save_model(path, model, ModelCard(limits=seen))
+    job = run(tmp_path / "job", settings_for(brains, start=str(path), steps=1, interval=1))
+    _, tuned = load_model(job.result / "model.safetensors")
+    assert tuned.limits == {"bvalue": [500, 1000], "directions": [6, 64]}
+
+
+def test_a_single_scan_may_name_its_files(brains, tmp_path):
+    for name in ("dwi.nii.gz", "dwi.bval", "dwi.bvec", "dwi_mask.nii.gz"):
+        shutil.copyfile(brains / "a" / name, tmp_path / name.replace("dwi.b", "other.b").replace("dwi_mask", "brain"))
+    own = {name: str(tmp_path / file) for name, file in {"bval": "other.bval", "bvec": "other.bvec"}.items()}
+    settings = settings_for(brains, cases=str(tmp_path / "dwi.nii.gz"), mask=str(tmp_path / "brain.nii.gz"), **own)
+    job = JobFolder(tmp_path / "job")
+    job.create(settings.to_json())
+    made = training._Run(settings, job, lambda *_: None)
+    mask = np.asarray(nib.load(tmp_path / "brain.nii.gz").dataobj) > 0
+    assert np.array_equal(made.training[0].region | made.validation[0].region, mask)
+    other = np.where(np.loadtxt(own["bval"]) > 0, 2000, 0)
+    np.savetxt(tmp_path / "double.bval", other[None], fmt="%d")
+    changed = replace(settings, bval=str(tmp_path / "double.bval"))
+    made = training._Run(changed, job, lambda *_: None)
+    assert sorted(set(made.training[0].scan.table.bvals)) == [0, 2000]
+    with pytest.raises(UserError, match="bval"):
+        training._Run(replace(settings, bval=str(tmp_path / "none.bval")), job, lambda *_: None)
+
+
+def test_a_table_names_its_files_itself(brains, tmp_path):
+    table = tmp_path / "cases.csv"
+    table.write_text(f"scan,labels\n{brains}/a/dwi.nii.gz,{brains}/a/truth\n")
+    job = JobFolder(tmp_path / "job")
+    settings = settings_for(brains, cases=str(table), labels=None, bvec="some.bvec")
+    job.create(settings.to_json())
+    with pytest.raises(UserError, match="--bvec"):
+        finetune(settings, job)
 
 
 @pytest.mark.parametrize("content", [{}, {"kind": "finetune"}, {"cases": "a", "tasks": None}, {"cases": 1, "extra": 2}])

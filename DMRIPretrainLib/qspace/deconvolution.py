@@ -65,7 +65,8 @@ def deconvolve(features: QSpaceFeatures) -> torch.Tensor:
 def linear_fodf(features: QSpaceFeatures) -> torch.Tensor:
     """The same, averaged over neighbours that are alike, where the noise of the features is known.
 
-    The features must be those of a whole block of a scan, since neighbours in the tensor are taken for neighbours.
+    The features must be those of a whole block of a scan, since neighbours in the tensor are taken for neighbours;
+    see ``average_alike``.
     """
     fodf = deconvolve(features)
     if features.variance is None:
@@ -74,6 +75,12 @@ def linear_fodf(features: QSpaceFeatures) -> torch.Tensor:
     variance = torch.einsum("bsk,bsk->bk", squares, features.variance)
     # The noise of E is that of the signal over b0.
     return average_alike(fodf, variance, torch.exp(-features.b0[:, 0]))
+
+
+def fodf_trust(features: QSpaceFeatures) -> torch.Tensor:
+    """(B, 4) share of the true fODF's orders 0, 2, 4 and 6 that Wiener's filter leaves in the linear one."""
+    power = _response(features.conditions, features.present).square().sum(dim=1)
+    return power / (power + _NOISE_TO_SIGNAL)
 
 
 def _factors(conditions: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
@@ -85,12 +92,17 @@ def _factors(conditions: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
 
 def _gains(conditions: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
     """(B, S, 4) factor of each order of each shell, from (B, S, 4) conditions and (B, S) presence."""
-    bvalue, largest_order = conditions[..., :1], FEATURE_ORDER * conditions[..., 2:3]
     orders = torch.arange(0, FEATURE_ORDER + 1, 2, dtype=conditions.dtype, device=conditions.device)
-    fitted = present[..., None] * (orders < largest_order + 0.5)
-    response = fibre_response(conditions[..., 0]) * fitted
+    response = _response(conditions, present)
     # The regularised fit of evenly spread directions shrinks the coefficients of an order by this much.
-    strength = torch.where(1000 * bvalue <= HIGH_B, LOW_B_SMOOTHNESS, HIGH_B_SMOOTHNESS)
+    strength = torch.where(1000 * conditions[..., :1] <= HIGH_B, LOW_B_SMOOTHNESS, HIGH_B_SMOOTHNESS)
     shrinkage = 1 / (1 + 4 * np.pi * strength * (orders * (orders + 1)).square())
     power = response.square().sum(dim=1, keepdim=True) + _NOISE_TO_SIGNAL
     return response / (shrinkage * power)
+
+
+def _response(conditions: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    """(B, S, 4) response of a fibre in each order that was fitted in each shell, else zero."""
+    orders = torch.arange(0, FEATURE_ORDER + 1, 2, dtype=conditions.dtype, device=conditions.device)
+    fitted = present[..., None] * (orders < FEATURE_ORDER * conditions[..., 2:3] + 0.5)
+    return fibre_response(conditions[..., 0]) * fitted

@@ -50,7 +50,10 @@ class QSpaceFeatures:
 
     @staticmethod
     def stack(items: "list[QSpaceFeatures]") -> "QSpaceFeatures":
-        """Join features of one grid size into a batch, padding the number of shells."""
+        """Join features of one grid size into a batch, padding the number of shells.
+
+        The variance is known where that of every item is.
+        """
         most = max(item.shells.shape[1] for item in items)
 
         def padded(tensor: torch.Tensor) -> torch.Tensor:
@@ -100,7 +103,7 @@ class QSpaceProjection:
             ],
             dtype=torch.float32,
         )
-
+        # The noise of the volumes is independent, and that of b0 changes all of a shell alike.
         rows = np.stack([np.square(fit.fit).sum(axis=1) for fit in self.fits])
         self.variance = torch.tensor(rows * noises[:, None] ** 2, dtype=torch.float32)
 

@@ -14,6 +14,7 @@ import torch
 _STEPS = tuple(step for step in itertools.product((-1, 0, 1), repeat=3) if step > (0, 0, 0))
 #: Weights fall to 1/e where the squared difference exceeds its expectation by this many standard deviations.
 _WIDTH = 2.0
+#: Smaller variances are those of coefficients that were not measured.
 _LEAST_VARIANCE = 1e-12
 
 
@@ -26,14 +27,16 @@ def average_alike(fodf: torch.Tensor, variance: torch.Tensor, noise: torch.Tenso
         noise: (B, X, Y, Z) factor on the standard deviation of the noise in each voxel.
 
     Returns:
-        (B, 28, X, Y, Z) coefficients. Order 0, which differs between tissues rather than fibres, stays as it is.
+        (B, 28, X, Y, Z) coefficients, zero outside the brain. Order 0, which differs between tissues rather than
+        fibres, stays as it is; so does everything where there is no noise.
     """
     measured = variance[:, 1:] > _LEAST_VARIANCE
     freedom = measured.sum(dim=1).clamp(min=1)[:, None, None, None].to(fodf.dtype)
     inverse = torch.where(measured, 1 / variance[:, 1:].clamp(min=_LEAST_VARIANCE), 0.0)
     values = fodf[:, 1:]
     square = noise.square()
-    inside = (fodf[:, 0] != 0).to(fodf.dtype)
+    # Without noise no difference could be told from it, and all neighbours would seem alike.
+    inside = ((fodf[:, 0] != 0) & measured.any(dim=1)[:, None, None, None]).to(fodf.dtype)
     total, weights = values.clone(), torch.ones_like(noise)
     for step in _STEPS:
         here, there = _overlap(step, noise.shape[1:])

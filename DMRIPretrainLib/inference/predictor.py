@@ -117,8 +117,8 @@ class Predictor:
     def answers(self, probabilities: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, np.ndarray]:
         """The map of every task, from :meth:`probabilities`, in RAS voxel order and the grid frame.
 
-        A model that counts crossings too finds as many peaks as it counts: the fODF alone, which averages over what it
-        is unsure of, would often be too low for a second or third one.
+        A model that counts crossings too looks for as many peaks as it counts, see ``find_peaks``. Where it counts
+        none, peaks above the usual thresholds are found all the same.
         """
         found = {task: self.tasks[task].answer(average, mask) for task, average in probabilities.items()}
         orientation = self.tasks.get("orientation")

@@ -15,6 +15,7 @@ _SMOOTH = (1.0, 1.0, 0.15, 0.0)
 #: Steps of the deconvolution, the share of the largest value below which values count as none, and the least trust
 #: that steps are divided by.
 _ITERATIONS, _FLOOR, _LEAST_TRUST = 10, 0.2, 0.5
+#: Few enough for the values of a block of voxels to stay in a CPU's cache.
 _VOXELS_AT_ONCE = 4096
 
 

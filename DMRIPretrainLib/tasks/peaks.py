@@ -16,8 +16,8 @@ RELATIVE_THRESHOLD = 0.25
 #: Peaks below this amplitude are dropped; a lone fibre that fills its voxel has amplitude 1.
 ABSOLUTE_THRESHOLD = 0.10
 #: The same two where the number of peaks is known: an fODF that is unsure of a direction is low there.
-EXPECTED_RELATIVE_THRESHOLD = 0.05
-EXPECTED_ABSOLUTE_THRESHOLD = 0.01
+EXPECTED_RELATIVE_THRESHOLD = 0.15
+EXPECTED_ABSOLUTE_THRESHOLD = 0.05
 
 _NEIGHBOURS = 6
 _FIT_NEIGHBOURS = 12
@@ -75,8 +75,8 @@ def find_peaks(coefficients: np.ndarray, counts: np.ndarray | None = None) -> np
 
     Args:
         coefficients: (V, K) fODF coefficients in the library's basis.
-        counts: (V,) how many peaks to expect: where it is 1 or more, the strongest so many are taken, even if they
-            are low; where it is 0, and without it, the thresholds decide.
+        counts: (V,) how many peaks to expect: where it is 1 or more, no more than so many are taken, and lower ones
+            than otherwise; where it is 0, and without it, the usual thresholds decide.
 
     Returns:
         (V, 3, 3) float32 unit vector x amplitude, strongest first, zero where there is none, in the frame

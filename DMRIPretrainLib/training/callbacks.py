@@ -106,8 +106,8 @@ class TellJob(L.Callback):
         loss = float(trainer.callback_metrics["loss"])  # of this step
         if not math.isfinite(loss):
             raise UserError(
-                f"loss at step {trainer.global_step}: expected a finite number, found {loss}; compute with float32, or take "
-                "another --seed"
+                f"loss at step {trainer.global_step}: expected a finite number, found {loss}; compute with "
+                "float32, or take another --seed"
             )
         self._progress(f"step {trainer.global_step} of {self._steps}, loss {loss:.3f}", fraction)
         if now - self._told >= _SECONDS_BETWEEN_EVENTS:

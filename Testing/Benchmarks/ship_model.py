@@ -49,6 +49,7 @@ def main() -> None:
         loaded.card,
         description=options.description,
         commands=options.command,
+        training_data=[*loaded.card.training_data, *options.note],
         limits=limits,
         metrics=benchmark_metrics(options.benchmark) if options.benchmark else loaded.card.metrics,
     )
@@ -65,6 +66,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--description", default="")
     parser.add_argument("--benchmark", type=Path, help="JSON that fibre_benchmark.py wrote for this model")
     parser.add_argument("--command", action="append", default=[], help="a command that made it; repeat, in order")
+    parser.add_argument("--note", action="append", default=[], help="a line on what it was trained on; repeat")
     parser.add_argument("--scans", type=int, default=12, help="simulated scans that tell its limits")
     parser.add_argument("--out", type=Path, default=MODELS)
     return parser.parse_args()

@@ -9,7 +9,9 @@ from DMRIPretrainLib.evaluation.orientation import axis_angles
 from DMRIPretrainLib.inference.predictor import Predictor
 from DMRIPretrainLib.networks.model import Architecture, DiffusionModel
 from DMRIPretrainLib.networks.model_file import build_model
+from DMRIPretrainLib.qspace.deconvolution import fodf_trust
 from DMRIPretrainLib.qspace.prepare import PreparedScan, prepare_scan
+from DMRIPretrainLib.tasks.orientation import peaks_to_fodf
 from DMRIPretrainLib.tasks.registry import TASKS, default_head
 
 SHAPE = (18, 22, 17)
@@ -68,10 +70,32 @@ def test_a_brain_of_the_size_of_the_window_is_answered_at_once(model, scan):
 def test_windows_join_without_seams(model, scan, window):
     """The untrained fODF head answers voxel by voxel, so that the windows must not show at all."""
     everywhere = tuple(slice(0, size) for size in SHAPE)
-    adapted = model.adapter(scan.features(everywhere, scan.projection()))
-    expected = model.heads["orientation"](torch.zeros(1, 16, *SHAPE), adapted)[0].numpy()
+    features = scan.features(everywhere, scan.projection())
+    expected = model.fodf(torch.zeros(1, 16, *SHAPE), model.adapter(features), fodf_trust(features))[0].numpy()
     found = Predictor(model, window).probabilities(scan)["orientation"]
     np.testing.assert_allclose(found[:, scan.mask], expected[:, scan.mask], atol=1e-4)
+
+
+def test_decoder_features_come_from_the_same_pass(scan):
+    torch.manual_seed(1)
+    model = build_model(Architecture("tiny", (default_head("crossings"),), reconstruction=True)).eval()
+    voxels = np.argwhere(scan.mask)[::7]
+    predictor = Predictor(model, 24)
+    probabilities, decoded = predictor.run(scan, decoded_in=voxels)
+    np.testing.assert_array_equal(probabilities["crossings"], predictor.probabilities(scan)["crossings"])
+    assert set(probabilities) == {"crossings"}
+    assert predictor.run(scan)[1] is None
+    present = [np.flatnonzero(scan.mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    box = tuple(slice(int(p[0]), int(p[-1]) + 1) for p in present)
+    with torch.inference_mode():
+        # The one window is larger than the brain, and padded around it.
+        adapted = model.adapter(scan.features(box, scan.projection()))
+        sizes = [(24 - size) // 2 for size in adapted.shape[2:]]
+        sides = [(low, 24 - size - low) for low, size in zip(sizes, adapted.shape[2:], strict=True)]
+        padded = torch.nn.functional.pad(adapted, [n for side in reversed(sides) for n in side])
+        x, y, z = (voxels - [side.start for side in box] + sizes).T
+        expected = model.backbone(padded)[:, :, x, y, z]
+    torch.testing.assert_close(decoded[..., 0, 0], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_slabs_join_without_seams(model, scan, monkeypatch):
@@ -79,6 +103,26 @@ def test_slabs_join_without_seams(model, scan, monkeypatch):
     monkeypatch.setattr(module, "_VOXELS_AT_ONCE", 500)
     for task, array in Predictor(model, 16).probabilities(scan).items():
         np.testing.assert_allclose(array, whole[task], atol=1e-4)
+
+
+@pytest.mark.parametrize("voxels", [1, 500, 1100])
+@torch.inference_mode()
+def test_the_input_does_not_show_slabs(model, make_dwi, monkeypatch, voxels):
+    """Neighbours across the side of a slab are averaged with as all others: one plane at a time, or two, or five."""
+    whole = make_dwi(SHAPE, directions=30, fibre=FIBRE, snr=15.0)
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[2:17, 1:17, 1:14] = whole.mask[2:17, 1:17, 1:14]
+    scan = prepare_scan(replace(whole, mask=mask))
+    box = module._bounding_box(mask)
+    predictor = Predictor(model, 16)
+    features = scan.features(box, scan.projection())
+    expected = model.adapter(features)
+    monkeypatch.setattr(module, "_VOXELS_AT_ONCE", voxels)
+    adapted, trust = predictor._adapt(scan, None, box)
+    torch.testing.assert_close(adapted, expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(trust, fodf_trust(features))
+    monkeypatch.setattr(module, "_MARGIN", 0)
+    assert (predictor._adapt(scan, None, box)[0] - expected).abs().max() > 0.01
 
 
 def test_some_volumes_are_a_scan_of_their_own(model, make_dwi):
@@ -103,6 +147,39 @@ def test_answers_are_maps(model, scan):
     angles = axis_angles(answers["orientation"][scan.mask][:, 0], FIBRE)
     assert np.median(angles) < 3
     assert np.percentile(angles, 99) < 8
+
+
+def test_as_many_peaks_as_fibres_are_counted(model):
+    """Where the fODF has so many maxima, low ones too; where none is counted, the height of the maxima decides."""
+    generator = np.random.default_rng(3)
+    shape = (4, 6, 5)
+    axes = np.linalg.qr(generator.normal(size=(*shape, 3, 3)))[0].swapaxes(-1, -2)
+    maxima, counted = generator.integers(1, 4, size=shape), generator.integers(0, 4, size=shape)
+    low = np.array([0.4, 0.09, 0.085])  # the plain thresholds are 0.1, and a quarter of the first
+    peaks = axes * (low * (np.arange(3) < maxima[..., None]))[..., None]
+    probabilities = {
+        "crossings": np.moveaxis(np.eye(4, dtype=np.float32)[counted], -1, 0),
+        "orientation": peaks_to_fodf(peaks),
+    }
+    mask = np.ones(shape, dtype=bool)
+    mask[0, 0] = False
+    answers = Predictor(model, 16).answers(probabilities, mask)
+    np.testing.assert_array_equal(answers["crossings"], counted * mask)
+    found = (np.linalg.norm(answers["orientation"], axis=-1) > 0).sum(axis=-1)
+    enough = mask & (counted > 0) & (maxima >= counted)
+    assert enough.sum() > 40
+    assert set(counted[enough]) == {1, 2, 3}
+    np.testing.assert_array_equal(found[enough], counted[enough])
+    assert np.all(axis_angles(answers["orientation"][enough][:, 0], axes[enough][:, 0]) < 3)
+    np.testing.assert_array_equal(found[mask & (counted == 0)], 1)
+    assert np.all(found[~mask] == 0)
+
+
+def test_without_counts_the_height_of_the_maxima_decides():
+    axes = np.eye(3)[None, None, None] * [[0.6], [0.3], [0.05]]
+    model = build_model(Architecture("tiny", (default_head("orientation"),)))
+    answers = Predictor(model, 16).answers({"orientation": peaks_to_fodf(axes)}, np.ones((1, 1, 1), dtype=bool))
+    assert (np.linalg.norm(answers["orientation"], axis=-1) > 0).sum() == 2
 
 
 def test_progress_rises_to_one(model, scan):

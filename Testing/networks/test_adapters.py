@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from DMRIPretrainLib.networks.adapters import ShellSetAdapter, _order_norms
+from DMRIPretrainLib.qspace.deconvolution import deconvolve, linear_fodf
 from DMRIPretrainLib.qspace.features import QSpaceFeatures, QSpaceProjection
 from DMRIPretrainLib.qspace.harmonics import rotation_matrix
 from DMRIPretrainLib.scans.frames import cube_symmetries
@@ -54,3 +55,18 @@ def test_empty_voxels_stop_no_gradient():
     empty = QSpaceFeatures(torch.zeros(1, 1, 30, 2, 2, 2), conditions, torch.ones(1, 1), torch.zeros(1, 1, 2, 2, 2))
     adapter(empty).sum().backward()
     assert all(torch.isfinite(parameter.grad).all() for parameter in adapter.parameters())
+
+
+def test_the_backbone_is_given_the_averaged_fodf():
+    """Of like neighbours: in a block of one fibre it varies less than that of single voxels."""
+    table = make_gradient_table([(1000, 30)], 4, seed=2)
+    clean = np.exp(-table.bvals * (0.3e-3 + 1.4e-3 * (table.directions @ [0.48, -0.6, 0.64]) ** 2))
+    noise = np.random.default_rng(1).normal(scale=0.05, size=(len(table), 6, 6, 6))
+    signal = torch.tensor(clean[:, None, None, None] + noise, dtype=torch.float32)
+    features = QSpaceProjection(table, 0.05)(signal, torch.ones(6, 6, 6, dtype=torch.bool), 1.0)
+    with torch.inference_mode():
+        given = ShellSetAdapter.fodf(ShellSetAdapter()(features))
+    assert given.shape == (1, 28, 6, 6, 6)
+    spreads = [fodf[0, 1:].flatten(1).std(dim=1).mean() for fodf in (given, deconvolve(features))]
+    assert spreads[0] < 0.4 * spreads[1]
+    torch.testing.assert_close(given, linear_fodf(features))

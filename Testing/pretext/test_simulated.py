@@ -52,7 +52,7 @@ def knowing_model(patches, examples, change=lambda answers: answers) -> SimpleNa
     return SimpleNamespace(
         adapter=lambda features: decoded,
         backbone=lambda adapted: adapted,
-        answer_decoded=lambda decoded, adapted: change(dict(zip(TASKS, decoded.split(CHANNELS, dim=1), strict=True))),
+        answer_decoded=lambda decoded, *_: change(dict(zip(TASKS, decoded.split(CHANNELS, dim=1), strict=True))),
         reconstruction=lambda decoded, bvalues: (clean.shells[:, :, :28], clean.b0),
     )
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -181,3 +183,30 @@ def test_batches_pad_the_number_of_shells(table, block):
     assert torch.all(batch.shells[0, 1] == 0)
     torch.testing.assert_close(batch.conditions[1], two.conditions[0])
     torch.testing.assert_close(batch.b0[1], two.b0[0])
+    expected = torch.cat([one.variance[0], torch.zeros(1, 28)])
+    torch.testing.assert_close(batch.variance, torch.stack([expected, two.variance[0]]))
+
+
+def test_variance_of_a_batch_is_known_where_all_are(table, block):
+    known = features_of(table, block)
+    unknown = replace(known, variance=None)
+    assert QSpaceFeatures.stack([known, unknown]).variance is None
+    assert QSpaceFeatures.stack([unknown, unknown]).variance is None
+    assert unknown.to("cpu").variance is None
+    torch.testing.assert_close(known.to("cpu").variance, known.variance)
+
+
+@pytest.mark.parametrize("b0", [1000.0, 500.0])
+def test_variance_is_that_of_repeated_measurements(b0):
+    """Of each coefficient where b0 is the median; with half the b0, the noise of E is twice as large."""
+    table = make_gradient_table([(1000, 30), (1500, 20)], 2, seed=3)
+    clean = b0 * np.exp(-table.bvals * (0.3e-3 + 1.4e-3 * (table.directions @ [0.6, -0.48, 0.64]) ** 2))
+    noise = np.random.default_rng(4).normal(size=(len(table), 10_000)) * np.where(table.is_b0, 0, 10.0)[:, None]
+    signal = torch.tensor(clean[:, None] + noise)[..., None, None]
+    features = QSpaceProjection(table, 10.0 / 1000.0)(signal, torch.ones(signal.shape[1:]).bool(), 1000.0)
+    found = unscaled_coefficients(features.shells)[0, ..., 0, 0].var(dim=-1)
+    expected = features.variance[0] * (1000.0 / b0) ** 2
+    assert torch.all(expected[1, 15:] == 0)  # 20 directions carry order 4
+    assert torch.all(found[1, 15:] == 0)
+    for shell, count in ((0, 28), (1, 15)):
+        np.testing.assert_allclose(found[shell, :count], expected[shell, :count], rtol=0.1)

@@ -117,7 +117,7 @@ def test_expected_peaks_are_taken_even_if_low():
     first = random_axes(200, 9)
     second = random_axes(200, 10)
     apart = np.abs(np.einsum("vc,vc->v", first, second)) < np.cos(np.radians(60))
-    fodf = fodf_of(0.5 * first, 0.06 * second)[apart]
+    fodf = fodf_of(0.4 * first, 0.085 * second)[apart]
     assert np.all((np.linalg.norm(find_peaks(fodf), axis=2) > 0).sum(axis=1) == 1)
     found = find_peaks(fodf, np.full(len(fodf), 2))
     assert np.mean((np.linalg.norm(found, axis=2) > 0).sum(axis=1) == 2) > 0.95

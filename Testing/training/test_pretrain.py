@@ -18,15 +18,18 @@ from safetensors.torch import load_file
 
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.jobs.folder import JobFolder
-from DMRIPretrainLib.networks.model_file import load_model
+from DMRIPretrainLib.networks.model import Architecture, HeadSpec
+from DMRIPretrainLib.networks.model_file import ModelCard, build_model, load_model, save_model
 from DMRIPretrainLib.pretext.registry import RECIPES
 from DMRIPretrainLib.progress import Progress, silent
 from DMRIPretrainLib.simulation.export import save_scan, save_truth
 from DMRIPretrainLib.simulation.phantom import simulate_brain
 from DMRIPretrainLib.simulation.signal import simulate_signal
 from DMRIPretrainLib.simulation.tables import make_gradient_table
+from DMRIPretrainLib.tasks.registry import default_head
 from DMRIPretrainLib.training.finetune import FinetuneSettings, finetune
 from DMRIPretrainLib.training.pretrain import PretrainSettings, pretrain
+from DMRIPretrainLib.training.pretraining import Pretraining
 
 INTERVAL = 2
 
@@ -219,6 +222,74 @@ def test_a_run_can_start_from_another_one(scans, unbroken, tmp_path):
         run(tmp_path / "other", settings_for(scans, start=str(start), network="bvm"))
 
 
+def weights_before_training(monkeypatch, folder: Path, settings: PretrainSettings) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = {}
+
+    def stop(_: L.Trainer, module: Pretraining, *args, **options) -> None:
+        found.update(module.model.state_dict())
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(L.Trainer, "fit", stop)
+        run(folder, settings)
+    return found
+
+
+def test_a_run_goes_on_from_the_weights_of_another_model(scans, tmp_path, monkeypatch):
+    """Heads that it lacks, or that answer with other labels, begin anew."""
+    torch.manual_seed(8)
+    lesions = HeadSpec("segmentation", ("background", "lesion"), ((0, 0, 0), (255, 0, 0)), (0, 1))
+    start = build_model(Architecture("tiny", (lesions, default_head("crossings")), reconstruction=True))
+    with torch.no_grad():
+        for parameter in start.parameters():  # some start as zero
+            parameter.add_(0.01)
+    save_model(tmp_path / "start.safetensors", start, ModelCard())
+    known, settings = start.state_dict(), settings_for(scans, recipe="simulated", data=("simulated",))
+    options = {"start": str(tmp_path / "start.safetensors")}
+    fresh = weights_before_training(monkeypatch, tmp_path / "fresh", settings)
+    found = weights_before_training(monkeypatch, tmp_path / "job", replace(settings, **options))
+    assert found.keys() == fresh.keys()
+    same = {name for name, weight in found.items() if name in known and weight.shape == known[name].shape}
+    assert found.keys() - same == {n for n in found if n.startswith("heads.segmentation.layers.4.")} != set()
+    for name, weight in found.items():
+        assert torch.equal(weight, known[name] if name in same else fresh[name]), name
+    assert any(name.startswith("fodf.") for name in same)
+
+
+@pytest.mark.parametrize("other", [Architecture("base", reconstruction=True), Architecture("tiny", skips=False)])
+def test_a_model_of_another_network_is_no_start(scans, tmp_path, other):
+    path = tmp_path / "other.safetensors"
+    save_model(path, build_model(other), ModelCard())
+    with pytest.raises(UserError, match=f"expected a tiny network with skips, found {other.network} with") as caught:
+        run(tmp_path / "job", settings_for(scans, start=str(path)))
+    assert str(path) in str(caught.value)
+    assert JobFolder(tmp_path / "job").state() == "failed"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_ends_the_run(scans, tmp_path, monkeypatch, value):
+    """At once, with a line that says so, and without a model; the last checkpoint stays."""
+    step, number = Pretraining.training_step, itertools.count(1)
+
+    def broken(module: Pretraining, batch, index: int) -> torch.Tensor:
+        loss = step(module, batch, index)
+        if next(number) < 3:
+            return loss
+        module.log("loss", loss * value, batch_size=len(batch), on_epoch=True, on_step=True)
+        return loss * value
+
+    monkeypatch.setattr(Pretraining, "training_step", broken)
+    steps: list[int] = []
+    with pytest.raises(UserError, match=rf"loss at step 3: expected a finite number, found {value}; .*float32"):
+        run(tmp_path / "job", settings_for(scans), each_step(steps.append))
+    job = JobFolder(tmp_path / "job")
+    assert steps == [1, 2]
+    assert job.state() == "failed"
+    assert f"found {value}" in events(job, "failure")[0]["message"]
+    assert not (job.result / "model.safetensors").exists()
+    assert (job.checkpoints / "last.ckpt").is_file()
+
+
 def test_finetuning_starts_from_a_pretrained_model(unbroken, tmp_path):
     phantom = simulate_brain((16, 16, 16), seed=0)
     save_scan(tmp_path / "dwi.nii", simulate_signal(phantom, make_gradient_table([(1000, 12)], 2), seed=0))
@@ -264,6 +335,7 @@ def test_a_broken_scan_among_good_ones_is_told(scans, make_dwi, save_dwi, tmp_pa
         ({"device": "cuda:99"}, "--device cuda:99"),
         ({"device": "abacus"}, "--device abacus"),
         ({"precision": "float8"}, "--precision float8"),
+        ({"precision": "bf16"}, "--precision bf16: expected patches of 32 voxels or more on a CPU, found 16"),
         ({"data": ()}, "--data"),
         ({"data": ("nowhere",)}, "nowhere: no such file or folder"),
         ({"recipe": "simulated"}, "--data simulated"),

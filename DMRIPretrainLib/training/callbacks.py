@@ -96,19 +96,10 @@ class TellJob(L.Callback):
             signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Tell how far it is; stop at the end, or where asked to.
-
-        Raises:
-            UserError: if the loss is not finite.
-        """
+        """Tell how far it is; stop at the end, or where asked to."""
         now = time.monotonic()
         fraction = trainer.global_step / self._steps
         loss = float(trainer.callback_metrics["loss"])  # of this step
-        if not math.isfinite(loss):
-            raise UserError(
-                f"loss at step {trainer.global_step}: expected a finite number, found {loss}; compute with "
-                "float32, or take another --seed"
-            )
         self._progress(f"step {trainer.global_step} of {self._steps}, loss {loss:.3f}", fraction)
         if now - self._told >= _SECONDS_BETWEEN_EVENTS:
             self._told = now
@@ -163,7 +154,17 @@ class TellLosses(L.Callback):
         self._clock = now
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """The step is done."""
+        """The step is done.
+
+        Raises:
+            UserError: if the loss is not finite; nothing that follows would be worth anything.
+        """
+        loss = float(trainer.callback_metrics["loss"])
+        if not math.isfinite(loss):
+            raise UserError(
+                f"loss at step {trainer.global_step}: expected a finite number, found {loss}; compute with "
+                "float32, or take another --seed"
+            )
         if torch.cuda.is_available() and trainer.strategy.root_device.type == "cuda":
             torch.cuda.synchronize()  # else the wait for the step would count as one for data
         now = time.monotonic()

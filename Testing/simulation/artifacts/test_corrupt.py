@@ -16,6 +16,8 @@ from DMRIPretrainLib.simulation.artifacts import registry
 from DMRIPretrainLib.simulation.artifacts.corrupt import acquisition_of, corrupt, corrupt_scan
 from DMRIPretrainLib.simulation.artifacts.registry import ARTIFACTS, artifact_class, in_order
 
+SCAN, TRUTH = "sub-01/dwi/sub-01_dwi.nii.gz", "derivatives/truth/sub-01_dwi"
+
 
 def test_every_file_of_an_artifact_is_listed():
     helpers = {"__init__", "artifact", "coordinates", "corrupt", "displace", "draws", "registry", "resample"}
@@ -110,22 +112,22 @@ def simulate(tmp_path, capsys, monkeypatch):
 def test_the_command_corrupts_the_scan_and_not_the_truth(simulate):
     plain, corrupted = simulate("plain"), simulate("bad", "--artifact", "ghost", "--artifact", "motion")
     assert plain[0] == corrupted[0] == 0
-    images = [nib.load(folder / "dwi.nii.gz").get_fdata() for _, _, folder in (plain, corrupted)]
+    images = [nib.load(folder / SCAN).get_fdata() for _, _, folder in (plain, corrupted)]
     assert not np.allclose(*images, rtol=0.05)
-    truths = [sorted((folder / "truth").glob("*.nii.gz")) for _, _, folder in (plain, corrupted)]
+    truths = [sorted((folder / TRUTH).glob("*.nii.gz")) for _, _, folder in (plain, corrupted)]
     assert len(truths[0]) == 3
     for one, two in zip(*truths, strict=True):
         np.testing.assert_array_equal(nib.load(one).get_fdata(), nib.load(two).get_fdata())
-    applied = json.loads((corrupted[2] / "truth" / "artifacts.json").read_text())
+    applied = json.loads((corrupted[2] / TRUTH / "artifacts.json").read_text())
     assert list(applied) == ["motion", "ghost", "noise"]
     assert len(applied["motion"]["translations"]) == 7
-    assert not (plain[2] / "truth" / "artifacts.json").exists()
+    assert not (plain[2] / TRUTH / "artifacts.json").exists()
 
 
 def test_the_command_takes_all_and_lists_the_names_of_artifacts(simulate):
     code, _, folder = simulate("all", "--artifact", "all")
     assert code == 0
-    assert np.isfinite(nib.load(folder / "dwi.nii.gz").get_fdata()).all()
+    assert np.isfinite(nib.load(folder / SCAN).get_fdata()).all()
     code, error, folder = simulate("none", "--artifact", "ghosts")
     assert code == 2
     assert "ghosts" in error

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from . import __version__, cli_training, console
+from . import __version__, cli_jobs, cli_scans, cli_training, console
 from .cli_options import (
     B0Option,
     BvalOption,
@@ -19,12 +19,10 @@ from .cli_options import (
     MaskOption,
     OutOption,
     ScanArgument,
-    TaskOption,
-    chosen_tasks,
     show,
 )
 from .errors import UserError
-from .files import require_writable, to_json
+from .files import to_json
 
 app = typer.Typer(
     name="dmri-pretrain",
@@ -73,85 +71,16 @@ def info(
     show(content, json, title=str(scan))
 
 
-@app.command()
-def label(
-    scan: ScanArgument,
-    out: OutOption,
-    task: TaskOption = None,
-    mask: MaskOption = None,
-    bval: BvalOption = None,
-    bvec: BvecOption = None,
-    b0_threshold: B0Option = 100.0,
-    json: JsonOption = False,
-) -> None:
-    """Make reference labels with DIPY: tissue, number of fibres, peaks and fODF.
-
-    A BIDS folder is labelled scan by scan, each into a folder with its name; its JSON has an entry for each scan.
-
-    Example: dmri-pretrain label sub-01/dwi.nii.gz --out sub-01/labels
-    """
-    from .scans.bids import find_dwi
-    from .scans.gradient_check import warn_of_wrong_gradients
-    from .scans.load import load_scan
-    from .tasks.reference.label import make_labels
-
-    tasks = chosen_tasks(task)
-    require_writable(out)
-    is_study = scan.is_dir() and any(scan.glob("sub-*"))
-    folders = {found.path: out / found.name for found in find_dwi(scan)} if is_study else {scan: out}
-    if not folders:
-        raise UserError(f"{scan}: expected diffusion scans in sub-*/dwi, found none; give another folder or one image")
-    reports = {}
-    for path, folder in folders.items():
-        loaded = load_scan(path, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
-        warn_of_wrong_gradients(loaded)
-        with console.progress_bar("labels") as progress:
-            reports[folder.name] = make_labels(loaded, tasks, folder, progress)
-        if not json:
-            show(reports[folder.name], json, title=f"labels in {folder}")
-    if json:
-        show(reports if is_study else reports[out.name], json, title="")
-
-
-for _command in (cli_training.finetune, cli_training.pretrain, cli_training.run):
+for _command in (
+    cli_training.finetune,
+    cli_training.pretrain,
+    cli_scans.predict,
+    cli_scans.label,
+    cli_jobs.run,
+    cli_jobs.sbatch,
+):
     app.command()(_command)
-
-
-@app.command()
-def predict(
-    scan: ScanArgument,
-    out: OutOption,
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", "-m", help="Model file or name of a shipped model; repeat for several tasks."),
-    ] = None,
-    ensemble: Annotated[int, typer.Option(min=0, help="Random direction subsets for the uncertainty.")] = 0,
-    device: DeviceOption = "auto",
-    mask: MaskOption = None,
-    bval: BvalOption = None,
-    bvec: BvecOption = None,
-    b0_threshold: B0Option = 100.0,
-    json: JsonOption = False,
-) -> None:
-    """Predict tissue, crossings and orientation of one scan, with the model that ships with the program or others.
-
-    It warns where the scan is unlike those that a model has seen.
-
-    Example: dmri-pretrain predict sub-01/dwi.nii.gz --out sub-01/results
-    """
-    from .inference.loaded_model import load_models
-    from .inference.predict import PREVIEW
-    from .inference.predict import predict as run_prediction
-    from .scans.gradient_check import warn_of_wrong_gradients
-    from .scans.load import load_scan
-
-    require_writable(out)
-    models = load_models(model or ())
-    loaded = load_scan(scan, bval=bval, bvec=bvec, mask=mask, b0_threshold=b0_threshold)
-    warn_of_wrong_gradients(loaded)
-    with console.progress_bar("prediction") as progress:
-        report = run_prediction(loaded, models, out, device=device, ensemble=ensemble, progress=progress)
-    show(report | {"preview": str(out / PREVIEW)}, json, title=f"results in {out}")
+app.add_typer(cli_jobs.jobs)
 
 
 @app.command()

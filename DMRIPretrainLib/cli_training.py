@@ -1,22 +1,24 @@
-"""Commands that train: ``finetune``, ``pretrain`` and ``run``."""
+"""Commands that train: ``finetune`` and ``pretrain``."""
 
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from . import console
 from .cli_options import (
     B0Option,
+    BackgroundOption,
     BvalOption,
     BvecOption,
     DeviceOption,
+    DevicesOption,
     JsonOption,
     MaskOption,
+    NodesOption,
     TaskOption,
+    absolute,
+    begin,
     chosen_tasks,
-    show,
 )
 from .errors import UserError
 
@@ -48,6 +50,9 @@ def finetune(
     bval: BvalOption = None,
     bvec: BvecOption = None,
     b0_threshold: B0Option = 100.0,
+    devices: DevicesOption = 1,
+    nodes: NodesOption = 1,
+    background: BackgroundOption = False,
     resume: Annotated[bool, typer.Option(help="Go on with the job in --out.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -57,7 +62,6 @@ def finetune(
 
     Example: dmri-pretrain finetune cases.csv --task segmentation --out job
     """
-    from .jobs.folder import JobFolder
     from .networks.model import NETWORKS
     from .training.cases import read_label_names
     from .training.finetune import FinetuneSettings
@@ -68,11 +72,10 @@ def finetune(
     if patch:
         _check_patch(patch)
     chosen = choose_start(start, network)
-    files = {"labels": labels, "mask": mask, "bval": bval, "bvec": bvec}
     settings = FinetuneSettings(
         cases=str(cases.absolute()),
         tasks=chosen_tasks(task),
-        **{name: str(path.absolute()) for name, path in files.items() if path},
+        labels=absolute(labels),
         start=chosen.name,
         start_sha256=chosen.sha256,
         network=chosen.network,
@@ -83,12 +86,15 @@ def finetune(
         patience=patience,
         seed=seed,
         device=device,
+        devices=devices,
+        nodes=nodes,
         label_names=read_label_names(label_names) if label_names else None,
         b0_threshold=b0_threshold,
+        mask=absolute(mask),
+        bval=absolute(bval),
+        bvec=absolute(bvec),
     )
-    job = JobFolder(out)
-    job.create(settings.to_json(), resume=resume)
-    _run_job(job, json)
+    begin(settings.to_json(), out, resume=resume, background=background, as_json=json)
 
 
 def pretrain(
@@ -116,6 +122,9 @@ def pretrain(
     precision: Annotated[str, typer.Option(help="auto (bf16 on a GPU), float32 or bf16.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that prepare data for a CPU.")] = 1,
     b0_threshold: B0Option = 100.0,
+    devices: DevicesOption = 0,
+    nodes: NodesOption = 1,
+    background: BackgroundOption = False,
     resume: Annotated[bool, typer.Option(help="Go on with the job in --out.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -123,7 +132,6 @@ def pretrain(
 
     Example: dmri-pretrain pretrain masked --data study --data more.csv --steps 20000 --out job
     """
-    from .jobs.folder import JobFolder
     from .networks.catalogue import find_model
     from .networks.model import NETWORKS
     from .training.pretrain import PretrainSettings
@@ -145,45 +153,13 @@ def pretrain(
         patch=patch,
         seed=seed,
         device=device,
+        devices=devices,
+        nodes=nodes,
         precision=precision,
         workers=workers,
         b0_threshold=b0_threshold,
     )
-    job = JobFolder(out)
-    job.create(settings.to_json(), resume=resume)
-    _run_job(job, json)
-
-
-def run(job: Annotated[Path, typer.Argument(help="Job folder.")], json: JsonOption = False) -> None:
-    """Run, or go on with, the job in a folder.
-
-    Example: dmri-pretrain run job
-    """
-    from .jobs.folder import JobFolder
-
-    folder = JobFolder(job)
-    folder.create(folder.specification(), resume=True)
-    _run_job(folder, json)
-
-
-def _run_job(job: Any, as_json: bool) -> None:
-    from .jobs.folder import is_first_process
-
-    if job.specification().get("kind") == "pretrain":
-        from .training.pretrain import PretrainSettings, pretrain
-
-        do, name = partial(pretrain, PretrainSettings.from_json(job.specification())), "pretraining"
-    else:
-        from .training.finetune import FinetuneSettings, finetune
-
-        do, name = partial(finetune, FinetuneSettings.from_json(job.specification())), "fine-tuning"
-    with console.progress_bar(name) as progress, console.graceful_stop(job):
-        model = do(job, progress)
-    if not is_first_process():
-        return
-    results = [event for event in job.read_events() if event["kind"] == "result"]
-    content = {"model": str(model), **{k: v for k, v in results[-1].items() if k not in ("time", "kind", "path")}}
-    show(content, as_json, title=f"job {job.path}: {job.state()}")
+    begin(settings.to_json(), out, resume=resume, background=background, as_json=json)
 
 
 def _check_patch(patch: int) -> None:

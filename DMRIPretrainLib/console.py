@@ -1,11 +1,9 @@
 """What the command line looks like: progress bars, trees, one-line errors."""
 
-import signal
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +12,6 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 from rich.tree import Tree
 
-from .jobs.folder import JobFolder
 from .progress import Progress
 
 #: Results go here...
@@ -39,24 +36,6 @@ def progress_bar(title: str) -> Iterator[Progress]:
             bars.update(bar, completed=fraction, description=f"{title}: {step}")
 
         yield progress
-
-
-@contextmanager
-def graceful_stop(job: JobFolder) -> Iterator[None]:
-    """Turn the first Ctrl-C or SIGTERM into a request to stop; a second one interrupts."""
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if job.stop_requested():
-            raise KeyboardInterrupt
-        job.request_stop()
-        messages.print("stopping after this step; once more to stop at once")
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def tree(title: str, content: dict[str, Any]) -> Tree:

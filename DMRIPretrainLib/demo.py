@@ -25,7 +25,8 @@ from .simulation.signal import simulate_signal
 from .simulation.tables import make_gradient_table
 from .tasks.reference.label import make_labels
 from .tasks.registry import TASKS
-from .training.finetune import HELD_OUT, FinetuneSettings, finetune
+from .training.annotated import HELD_OUT
+from .training.finetune import FinetuneSettings, finetune
 from .training.starting_model import SHIPPED, choose_start
 
 _MARKER = "demo.json"
@@ -104,7 +105,8 @@ def _fine_tune(scan: Scan, path: Path, folder: Path) -> None:
     job = JobFolder(folder / "fine-tuned")
     job.create(settings.to_json())
     with console.progress_bar("fine-tuning") as progress:
-        (tuned,) = load_models([finetune(settings, job, progress)])
+        finetune(settings, job, progress)
+    (tuned,) = load_models([job.result / "model.safetensors"])
     _predict(scan, tuned, folder / "fine-tuned-prediction")
 
     held_out, predictions = job.result / HELD_OUT, ("prediction", "fine-tuned-prediction")

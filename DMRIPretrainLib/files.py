@@ -59,6 +59,11 @@ def to_json(content: Any, indent: int | None = None) -> str:
     return json.dumps(_plain(content), indent=indent, allow_nan=False, ensure_ascii=False)
 
 
+def plain_json(content: Any) -> Any:
+    """``content`` as it comes back from JSON."""
+    return json.loads(to_json(content))
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
+from ..scans.scan_files import SCAN_COLUMNS, ScanFiles, TableRow, read_scan_table
 from ..tasks.maps import CROSSINGS, PEAKS, SEGMENTATION
-from .scan_files import SCAN_COLUMNS, ScanFiles, TableRow, read_scan_table
 
 #: File of each task in a folder that ``dmri-pretrain label`` wrote.
 LABEL_FILES = {"segmentation": SEGMENTATION, "crossings": CROSSINGS, "orientation": PEAKS}
@@ -31,6 +31,10 @@ class CaseFiles(ScanFiles):
     subject: str = ""
     split: str = ""
 
+    def paths(self) -> list[Path]:
+        """All files that are read, label maps included."""
+        return [*super().paths(), *self.labels.values()]
+
 
 def find_cases(source: Path, tasks: tuple[str, ...], labels: Path | None = None) -> list[CaseFiles]:
     """All cases that a user names, each with a label map for every task.
@@ -41,7 +45,8 @@ def find_cases(source: Path, tasks: tuple[str, ...], labels: Path | None = None)
             ``bvec``, ``subject`` and ``split`` (``training`` or ``validation``), with paths relative to the
             table; or a BIDS folder; or one scan.
         tasks: the tasks to learn.
-        labels: for a BIDS folder, the folder with one label folder a scan; for one scan, its label folder.
+        labels: for a BIDS folder, the folder with one label folder a scan; for one scan, its label folder; either may
+            be the job of a labelling.
 
     Raises:
         UserError: if something is missing, unknown or not there.
@@ -53,9 +58,9 @@ def find_cases(source: Path, tasks: tuple[str, ...], labels: Path | None = None)
             f"{source}: expected --labels with the folder of its label maps, found none; make them with label"
         )
     elif source.is_dir() and any(source.glob("sub-*")):
-        cases = _read_bids(source, labels)
+        cases = _read_bids(source, _results_of(labels))
     else:
-        cases = [CaseFiles(source.name, source, labels=_label_folder(labels))]
+        cases = [CaseFiles(source.name, source, labels=_label_folder(_only_folder(_results_of(labels))))]
     if not cases:
         raise UserError(f"{source}: expected at least one scan, found none; check the folder")
     for case in cases:
@@ -139,6 +144,17 @@ def _read_bids(root: Path, labels: Path) -> list[CaseFiles]:
         )
         for found in labelled
     ]
+
+
+def _results_of(folder: Path) -> Path:
+    """The results of a job that made labels, else the folder itself."""
+    return folder / "result" if (folder / "job.json").is_file() else folder
+
+
+def _only_folder(folder: Path) -> Path:
+    """The folder of the one scan of a job, else the folder itself."""
+    below = [path for path in folder.iterdir() if path.is_dir()] if folder.name == "result" and folder.is_dir() else []
+    return below[0] if len(below) == 1 else folder
 
 
 def _label_folder(folder: Path) -> dict[str, Path]:

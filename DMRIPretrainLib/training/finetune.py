@@ -1,7 +1,8 @@
 """Fine-tuning: from annotated scans and a starting model to a model that is never worse than it."""
 
+import gc
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,14 @@ import torch
 from torch.utils.data import DataLoader
 
 from ..errors import UserError
-from ..files import write_json, write_nifti
+from ..files import write_json
 from ..inference.familiarity import limits_of, widened
 from ..inference.predictor import Predictor
-from ..jobs.folder import JobFolder
+from ..jobs.failures import failure_of
+from ..jobs.folder import JobFolder, is_first_process
+from ..jobs.session import StoppedError, StopSignals, run_session, told_to
+from ..jobs.settings import settings_from_json, settings_to_json
+from ..jobs.versions import library_versions
 from ..networks.device import choose_device
 from ..networks.model import HeadSpec
 from ..networks.model_file import ModelCard, save_model
@@ -23,19 +28,22 @@ from ..scans.gradient_table import DEFAULT_B0_THRESHOLD, MINIMUM_DIRECTIONS
 from ..tasks.registry import default_head, make_task
 from ..tasks.segmentation import custom_head
 from ..tasks.task import Task
+from .annotated import CaseSource, load_annotated
 from .augmentation import Augmentation
-from .callbacks import KeepBest, TellJob
-from .cases import CaseFiles, find_cases, split_cases
-from .fine_tuning import FineTuning, score_case
-from .loaded_case import LoadedCase, hold_out_slab, load_case
+from .best import Best, Weights
+from .checkpoints import checkpoint_path, read_checkpoint
+from .conductor import Conductor
+from .fine_tuning import FineTuning
 from .patches import ConsecutiveSampler, PatchDataset
-from .session import on_device, reported
+from .pictures import save_example
+from .session import make_trainer
 from .starting_model import SCRATCH, Start, blend, open_start
+from .validation import Validation
 
-#: In the result folder where a single scan was learned from: mask of the part that was held out.
-HELD_OUT = "held_out.nii.gz"
 #: Shares of the fine-tuned weights that are tried when averaging them with the starting ones.
 _BLENDS = (0.25, 0.5, 0.75)
+#: The smallest patch that is tried where memory is short.
+_SMALLEST_PATCH = 16
 
 
 @dataclass(frozen=True)
@@ -51,11 +59,13 @@ class FinetuneSettings:
         network: network to build when starting from scratch.
         steps: optimiser steps.
         interval: steps between validations and checkpoints.
-        batch: patches a step.
+        batch: patches a step, on each device.
         patch: edge of a patch in voxels; 0 chooses 32 on a CPU and 64 on a GPU.
         patience: validations without improvement before it stops early.
         seed: of the weights, the patches and the split.
         device: ``auto``, ``cpu``, ``cuda``...
+        devices: how many of them on each machine.
+        nodes: machines.
         label_names: name of each segmentation value; empty where they are the tissues or nameless.
         b0_threshold: volumes with a b-value up to this one (s/mm²) count as b0.
         mask: brain mask of a single scan; None to find or compute one.
@@ -76,6 +86,8 @@ class FinetuneSettings:
     patience: int = 10
     seed: int = 0
     device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
     label_names: dict[int, str] | None = None
     b0_threshold: float = DEFAULT_B0_THRESHOLD
     mask: str | None = None
@@ -84,7 +96,7 @@ class FinetuneSettings:
 
     def to_json(self) -> dict[str, Any]:
         """For ``job.json``."""
-        return {"kind": "finetune", **asdict(self)}
+        return settings_to_json(self, "finetune")
 
     @staticmethod
     def from_json(content: dict[str, Any]) -> "FinetuneSettings":
@@ -93,16 +105,17 @@ class FinetuneSettings:
         Raises:
             UserError: if the content is not that of a fine-tuning job.
         """
-        try:
-            values = {name: value for name, value in content.items() if name != "kind"}
-            names = values.get("label_names")
-            values["label_names"] = {int(key): str(name) for key, name in names.items()} if names else None
-            return FinetuneSettings(**values | {"tasks": tuple(values["tasks"])})
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UserError(f"job.json: expected the settings of a fine-tuning job, found others ({error})") from error
+        return settings_from_json(FinetuneSettings, content, "a fine-tuning job")
+
+    def source(self) -> CaseSource:
+        """Where the cases are."""
+        paths = (Path(path) if path else None for path in (self.labels, self.mask, self.bval, self.bvec))
+        return CaseSource(Path(self.cases), self.tasks, *paths)
 
 
-def finetune(settings: FinetuneSettings, job: JobFolder, progress: Progress = silent) -> Path:
+def finetune(
+    settings: FinetuneSettings, job: JobFolder, progress: Progress = silent, signals: StopSignals | None = None
+) -> Path | None:
     """Run, or go on with, a fine-tuning job.
 
     The starting model is measured before the first step and is a candidate for the result; after the last
@@ -113,105 +126,118 @@ def finetune(settings: FinetuneSettings, job: JobFolder, progress: Progress = si
         settings: what to do.
         job: an existing job folder; with a checkpoint in it the run goes on from there.
         progress: told how far it is.
+        signals: those that ask this process to stop.
 
     Returns:
-        The model file ``result/model.safetensors`` in the job folder.
+        The model file ``result/model.safetensors`` in the job folder; None where the job was stopped before
+        anything was measured.
 
     Raises:
         UserError: if scans, labels or the starting model cannot be used.
         KeyboardInterrupt: if it was interrupted; the last checkpoint stays.
     """
-    return reported(job, lambda: _Run(settings, job, progress).train())
+    return run_session(job, lambda: _Run(settings, job, progress).train(), signals=signals)
 
 
 class _Run:
     """One fine-tuning run: the pieces that its stages share."""
 
     def __init__(self, settings: FinetuneSettings, job: JobFolder, progress: Progress) -> None:
-        self.settings, self.job, self.progress = settings, job, progress
+        self.settings, self.job = settings, job
+        self.progress = told_to(job, progress, self._pause)
+        self.rank, self.world = 0 if is_first_process() else 1, 1
+        job.amend(versions=library_versions())
         self.device = choose_device(settings.device)
-        self.patch = settings.patch or (64 if self.device.type == "cuda" else 32)
         L.seed_everything(settings.seed, verbose=False)
-        self.training, self.validation = self._load_cases()
+        data = load_annotated(settings.source(), settings.seed, settings.b0_threshold, job, self.progress)
+        self.training, self.validation = data.training, data.validation
         start = Start(settings.start, settings.network, settings.start_sha256)
         self.start = open_start(start, tuple(self._head(task) for task in settings.tasks))
         self.model = self.start.model
         self.start_weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self.tasks = {head.task: self._task(head) for head in self.model.architecture.heads}
+        self.validator = Validation(self.validation, self.tasks, self._pause)
+        fitted = job.description().get("fitted_to_memory") or {}
+        self.patch = fitted.get("patch") or settings.patch or (64 if self.device.type == "cuda" else 32)
+        self.batch = fitted.get("batch") or settings.batch
 
     def train(self) -> Path:
-        """Train, average, and write the best model."""
-        settings = self.settings
-        module = FineTuning(self.model, self.tasks, self.start.fresh, settings.steps, self.patch)
-        best = KeepBest(settings.patience)
-        teller = TellJob(self.job, self.progress, settings.steps, settings.interval)
-        loader = self._validation_loader()
-        trainer = self._trainer([best, teller])
-        resume = teller.checkpoint if teller.checkpoint.is_file() else None
-        if resume is None:
-            self.progress("measuring the starting model", 0.0)
-            trainer.validate(module, loader, verbose=False)
-        trainer.fit(module, self._training_loader(), loader, ckpt_path=resume, weights_only=True)
-        average = settings.start != SCRATCH and not self.job.stop_requested()
-        return self._finish(best, self._average(best) if average else best.weights)
+        """Train, average, and write the best model.
 
-    def _trainer(self, callbacks: list[L.Callback]) -> L.Trainer:
+        Raises:
+            StoppedError: if the job was asked to stop; with the best model so far, if one was measured.
+        """
+        best = Best(self.settings.patience)
+        try:
+            while not self._fits(best):
+                best = Best(self.settings.patience)
+            weights = self._average(best) if self.settings.start != SCRATCH else best.weights
+        except StoppedError as stopped:
+            raise StoppedError(self._finish(best, best.weights) if best.weights else None) from stopped
+        return self._finish(best, weights)
+
+    def _fits(self, best: Best) -> bool:
+        """Train; where memory does not suffice make ready for a smaller step and say False."""
+        try:
+            self._fit(best)
+        except (RuntimeError, MemoryError) as error:
+            if failure_of(error).code != "out-of-memory" or not self._make_smaller():
+                raise
+        else:
+            return True
+        gc.collect()
+        torch.cuda.empty_cache()
+        self.model.load_state_dict(self.start_weights)
+        return False
+
+    def _make_smaller(self) -> bool:
+        if self.batch > 1:
+            self.batch //= 2
+        elif self.patch > _SMALLEST_PATCH:
+            self.patch = max(_SMALLEST_PATCH, self.patch // 32 * 16)
+        else:
+            return False
+        self.job.amend(fitted_to_memory={"batch": self.batch, "patch": self.patch})
+        message = f"memory was short: the run goes on with {self.batch} patches of {self.patch} voxels a step"
+        self.job.append("warning", code="out-of-memory", message=message)
+        return True
+
+    def _fit(self, best: Best) -> None:
         settings = self.settings
-        return L.Trainer(
-            **on_device(self.device),
-            # An epoch is an interval. With ``max_steps`` Lightning would lose an epoch when it resumes.
-            max_epochs=-(-settings.steps // settings.interval),
-            gradient_clip_val=1.0,
-            callbacks=callbacks,
-            num_sanity_val_steps=0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            default_root_dir=self.job.path,
+        module = FineTuning(self.model, self.tasks, self.start.fresh, settings.steps)
+        conductor = Conductor(
+            self.job, self.progress, settings.steps, settings.interval, self._measure, best, self._show_example
         )
+        checkpoint = read_checkpoint(self.job)
+        done = checkpoint["global_step"] if checkpoint else 0
+        if checkpoint and done >= settings.steps:
+            conductor.load_state_dict(checkpoint["callbacks"][conductor.state_key])
+            return
+        trainer = make_trainer(self.device, self.job.path, conductor, devices=settings.devices, nodes=settings.nodes)
+        self.rank, self.world = trainer.global_rank, trainer.world_size
+        resume = checkpoint_path(self.job) if checkpoint else None
+        trainer.fit(module, self._loader(done), ckpt_path=resume, weights_only=True)
 
-    def _find_cases(self) -> list[CaseFiles]:
-        settings = self.settings
-        labels = Path(settings.labels) if settings.labels else None
-        files = find_cases(Path(settings.cases), settings.tasks, labels)
-        own: dict[str, Any] = {
-            name: Path(path) for name in ("mask", "bval", "bvec") if (path := getattr(settings, name))
-        }
-        if own and (len(files) > 1 or Path(settings.cases).suffix.lower() == ".csv"):
-            raise UserError(
-                f"{settings.cases}: expected a single scan with --{', --'.join(own)}, found a study; name these files "
-                "in the columns of a table"
-            )
-        return [replace(case, **own) for case in files]
+    def _measure(self) -> dict[str, float]:
+        training = self.model.training
+        predictor = Predictor(self.model, self.patch, next(self.model.parameters()).device)
+        try:
+            return self.validator.measure(predictor, self.rank, self.world)
+        finally:
+            self.model.train(training)
 
-    def _load_cases(self) -> tuple[list[LoadedCase], list[LoadedCase]]:
-        settings = self.settings
-        files = self._find_cases()
-        training, validation = split_cases(files, settings.seed)
-        if not training:
-            raise UserError(f"{settings.cases}: expected at least one case for training, found validation cases only")
-        loaded = []
-        for number, case in enumerate(files):
-            self.progress(f"reading {case.name}", number / len(files))
-            loaded.append(load_case(case, settings.tasks, settings.b0_threshold))
-        if training is not validation:
-            sides = ([n for n, case in enumerate(files) if case in side] for side in (training, validation))
-            first, second = ([loaded[n] for n in side] for side in sides)
-            return first, second
-        self.job.append("warning", message="a single subject: the middle quarter of the brain is held out to validate")
-        slabs = [hold_out_slab(case.region) for case in loaded]
-        if len(loaded) == 1:
-            orientation = loaded[0].scan.orientation
-            slab = orientation.undo(slabs[0]).astype(np.uint8)
-            write_nifti(self.job.result / HELD_OUT, slab, orientation.original_affine)
-        kept = [replace(case, region=case.region & ~slab) for case, slab in zip(loaded, slabs, strict=True)]
-        if not all(case.region.any() for case in kept):
-            raise UserError(
-                f"{settings.cases}: expected a brain from which a quarter can be held out to validate, found a mask of "
-                "next to no voxels; give another mask"
-            )
-        return kept, [replace(case, region=slab) for case, slab in zip(loaded, slabs, strict=True)]
+    def _show_example(self, step: int) -> None:
+        if self.rank or not self.validator.example:
+            return
+        path = self.job.pictures / ("start.png" if step == 0 else "best.png")
+        heads = list(self.model.architecture.heads)
+        title = "the starting model" if step == 0 else f"after {step} steps"
+        save_example(path, self.validation[0], self.validator.example, heads, title)
+        self.job.append("picture", step=step, path=f"pictures/{path.name}")
+
+    def _pause(self) -> None:
+        if self.settings.devices * self.settings.nodes == 1 and self.job.stop_requested():
+            raise StoppedError
 
     def _head(self, task: str) -> HeadSpec:
         default = default_head(task)
@@ -232,29 +258,29 @@ class _Run:
         )
         return make_task(head, np.asarray(counts))
 
-    def _training_loader(self) -> DataLoader:
-        augmentation = Augmentation()
-        patches = PatchDataset(self.training, self.tasks, self.patch, self.settings.seed, augmentation)
-        sampler = ConsecutiveSampler(self.settings.interval * self.settings.batch)
-        return DataLoader(patches, batch_size=self.settings.batch, sampler=sampler, collate_fn=list)
+    def _loader(self, first_step: int) -> DataLoader:
+        patches = PatchDataset(self.training, self.tasks, self.patch, self.settings.seed, Augmentation())
+        sampler = ConsecutiveSampler(self.batch, first_step, self.settings.steps, self.rank, self.world)
+        return DataLoader(patches, batch_size=self.batch, sampler=sampler, collate_fn=list)
 
-    def _validation_loader(self) -> DataLoader:
-        return DataLoader(self.validation, batch_size=1, collate_fn=_only)  # type: ignore[arg-type]
-
-    def _average(self, best: KeepBest) -> dict[str, torch.Tensor]:
+    def _average(self, best: Best) -> Weights:
         """The best fine-tuned weights, or an average of them and the starting ones where that is better."""
+        if self.rank:
+            return best.weights
         tuned = chosen = best.weights
         for share in _BLENDS:
             weights = blend(self.start_weights, tuned, share, self.start.fresh)
             self.model.load_state_dict(weights)
-            predictor = Predictor(self.model, self.patch, self.device)
-            metrics = mean_metrics([score_case(predictor, case, self.tasks) for case in self.validation])
+            metrics = self.validator.measure(Predictor(self.model, self.patch, self.device))
             self.job.append("metric", name="score of averaged weights", share=share, value=metrics["score"])
             if metrics["score"] > best.score:
                 best.score, best.metrics, chosen = metrics["score"], metrics, weights
         return chosen
 
-    def _finish(self, best: KeepBest, weights: dict[str, torch.Tensor]) -> Path:
+    def _finish(self, best: Best, weights: Weights) -> Path:
+        path = self.job.result / "model.safetensors"
+        if self.rank:
+            return path
         self.model.load_state_dict(weights)
         settings = self.settings
         card = ModelCard(
@@ -264,7 +290,6 @@ class _Run:
             settings={**settings.to_json(), "patch": self.patch, "best_step": best.step},
             limits=self._limits(),
         )
-        path = self.job.result / "model.safetensors"
         save_model(path, self.model, card)
         summary = {"best_step": best.step, "metrics": best.metrics, "starting_score": best.start_score}
         write_json(self.job.result / "metrics.json", summary)
@@ -278,13 +303,3 @@ class _Run:
         fewest = math.ceil(Augmentation().fewest_directions * seen["directions"][0])
         seen["directions"][0], seen["shells"][0] = max(MINIMUM_DIRECTIONS, fewest), 1
         return seen if self.settings.start == SCRATCH else widened(self.start.limits, seen)
-
-
-def mean_metrics(scores: list[dict[str, float]]) -> dict[str, float]:
-    """Mean of every metric over the cases that have it: a label may be missing from some."""
-    names = dict.fromkeys(name for score in scores for name in score)
-    return {name: float(np.mean([score[name] for score in scores if name in score])) for name in names}
-
-
-def _only(items: list[LoadedCase]) -> LoadedCase:
-    return items[0]

@@ -116,24 +116,26 @@ class PatchDataset(Dataset[Patch]):
 
 
 class ConsecutiveSampler(Sampler[int]):
-    """Numbers of the patches of one interval between validations; the trainer tells which interval it is.
+    """Numbers of the patches of a run, in order: those of step s are the same however often the run was resumed.
+
+    Of several processes each takes its part of every step.
 
     Args:
-        length: patches of an interval.
-        first: the interval to begin with.
+        batch: patches a step, for each process.
+        first: the step to begin with.
+        steps: the step to end before.
+        rank: which of the processes this one is.
+        world: how many processes there are.
     """
 
-    def __init__(self, length: int, first: int = 0) -> None:
-        self._length = length
-        self._interval = first
-
-    def set_epoch(self, epoch: int) -> None:
-        """Go to an interval."""
-        self._interval = epoch
+    def __init__(self, batch: int, first: int, steps: int, rank: int = 0, world: int = 1) -> None:
+        self._batch, self._rank, self._world = batch, rank, world
+        self._steps = range(first, max(first, steps))
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._steps) * self._batch
 
     def __iter__(self) -> Iterator[int]:
-        start = self._interval * self._length
-        return iter(range(start, start + self._length))
+        for step in self._steps:
+            start = (step * self._world + self._rank) * self._batch
+            yield from range(start, start + self._batch)

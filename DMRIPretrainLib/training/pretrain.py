@@ -1,8 +1,10 @@
 """Pretraining: from unlabelled scans, or simulation, to a model to start from."""
 
 import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,23 @@ from torch.utils.data import DataLoader
 from ..errors import UserError
 from ..files import write_json
 from ..jobs.folder import JobFolder
+from ..jobs.inputs import remember_inputs
+from ..jobs.process import end_with_parent
+from ..jobs.session import StoppedError, StopSignals, run_session, told_to
+from ..jobs.settings import settings_from_json, settings_to_json
+from ..jobs.versions import library_versions
 from ..networks.device import choose_device
 from ..networks.model import DiffusionModel
 from ..networks.model_file import ModelCard, build_model, load_model, save_model
 from ..pretext.registry import make_recipe
 from ..progress import Progress, silent
 from ..scans.gradient_table import DEFAULT_B0_THRESHOLD
-from .callbacks import TellJob, TellLosses
+from ..scans.scan_files import ScanFiles
+from .checkpoints import checkpoint_path, read_checkpoint
+from .conductor import Conductor
 from .patches import ConsecutiveSampler
 from .pretraining import ExampleDataset, PatchSource, Pretraining
-from .session import on_device, reported
+from .session import make_trainer
 
 #: In place of a folder of scans: simulate them.
 SIMULATED = "simulated"
@@ -46,7 +55,9 @@ class PretrainSettings:
         batch: patches a step, on each device.
         patch: edge of a patch in voxels; 0 chooses 32 on a CPU and 64 on a GPU.
         seed: of the weights and the examples.
-        device: ``auto``, ``cpu``, ``cuda`` (all of them), ``cuda:1``...
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``...
+        devices: how many of them on each machine; 0 for all CUDA devices.
+        nodes: machines.
         precision: ``auto`` (bf16 on a GPU, else float32), ``float32`` or ``bf16``.
         workers: processes that make examples on a CPU; on a GPU examples are made there.
         b0_threshold: volumes with a b-value up to this one (s/mm²) count as b0.
@@ -63,13 +74,15 @@ class PretrainSettings:
     patch: int = 0
     seed: int = 0
     device: str = "auto"
+    devices: int = 0
+    nodes: int = 1
     precision: str = "auto"
     workers: int = 1
     b0_threshold: float = DEFAULT_B0_THRESHOLD
 
     def to_json(self) -> dict[str, Any]:
         """For ``job.json``."""
-        return {"kind": "pretrain", **asdict(self)}
+        return settings_to_json(self, "pretrain")
 
     @staticmethod
     def from_json(content: dict[str, Any]) -> "PretrainSettings":
@@ -78,14 +91,12 @@ class PretrainSettings:
         Raises:
             UserError: if the content is not that of a pretraining job.
         """
-        try:
-            values = {name: value for name, value in content.items() if name != "kind"}
-            return PretrainSettings(**values | {"data": tuple(values["data"])})
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"job.json: expected the settings of a pretraining job, found others ({error})") from error
+        return settings_from_json(PretrainSettings, content, "a pretraining job")
 
 
-def pretrain(settings: PretrainSettings, job: JobFolder, progress: Progress = silent) -> Path:
+def pretrain(
+    settings: PretrainSettings, job: JobFolder, progress: Progress = silent, signals: StopSignals | None = None
+) -> Path | None:
     """Run, or go on with, a pretraining job.
 
     On a CPU, a run that was stopped or killed ends with the same weights as one that was not.
@@ -94,6 +105,7 @@ def pretrain(settings: PretrainSettings, job: JobFolder, progress: Progress = si
         settings: what to do.
         job: an existing job folder; with a checkpoint in it the run goes on from there.
         progress: told how far it is.
+        signals: those that ask this process to stop.
 
     Returns:
         The model file ``result/model.safetensors`` in the job folder.
@@ -102,10 +114,11 @@ def pretrain(settings: PretrainSettings, job: JobFolder, progress: Progress = si
         UserError: if the recipe, the scans or the device cannot be used.
         KeyboardInterrupt: if it was interrupted; the last checkpoint stays.
     """
-    return reported(job, lambda: _train(settings, job, progress))
+    return run_session(job, lambda: _train(settings, job, progress), signals=signals)
 
 
 def _train(settings: PretrainSettings, job: JobFolder, progress: Progress) -> Path:
+    job.amend(versions=library_versions())
     device = choose_device(settings.device)
     patch = settings.patch or (64 if device.type == "cuda" else 32)
     if settings.precision == "bf16" and device.type == "cpu" and patch < _SMALLEST_BF16_PATCH:
@@ -113,47 +126,72 @@ def _train(settings: PretrainSettings, job: JobFolder, progress: Progress) -> Pa
             f"--precision bf16: expected patches of {_SMALLEST_BF16_PATCH} voxels or more on a CPU, found {patch}, "
             "whose gradients overflow there; take float32"
         )
+
+    def pause() -> None:
+        if job.stop_requested() and settings.nodes == 1 and settings.devices <= 1:
+            raise StoppedError
+
     L.seed_everything(settings.seed, verbose=False)
     recipe = make_recipe(settings.recipe, settings.network, **settings.options)
     model = build_model(recipe.architecture())
     if settings.start != "scratch":
         _go_on_from(Path(settings.start), model)
-    open_source, described = _sources(settings, patch, device, progress)
+    open_source, described = _sources(settings, patch, device, job, told_to(job, progress, pause))
     module = Pretraining(model, recipe, settings.steps)
-    teller = TellJob(job, progress, settings.steps, settings.interval)
-    losses = TellLosses(job)
-    trainer = L.Trainer(
-        **on_device(device, settings.precision, several=True),
-        # An epoch is an interval. With ``max_steps`` Lightning would lose an epoch when it resumes.
-        max_epochs=-(-settings.steps // settings.interval),
-        gradient_clip_val=1.0,
-        callbacks=[losses, teller],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=job.path,
-    )
-    resume = teller.checkpoint if teller.checkpoint.is_file() else None
-    # Lightning tells the interval only after workers have begun with its first examples.
-    steps_done = torch.load(resume, weights_only=True, mmap=True)["global_step"] if resume else 0
-    sampler = ConsecutiveSampler(settings.interval * settings.batch, first=steps_done // settings.interval)
-    loader = _loader(settings, ExampleDataset(open_source, recipe, settings.seed), sampler, device)
-    trainer.fit(module, loader, ckpt_path=resume, weights_only=True)
+    conductor = Conductor(job, progress, settings.steps, settings.interval)
+    trainer = make_trainer(device, job.path, conductor, settings.precision, settings.devices, settings.nodes)
+    stopped = None
+    try:
+        _fit(trainer, module, conductor, settings, ExampleDataset(open_source, recipe, settings.seed), job)
+    except StoppedError as asked:
+        stopped = asked
+    path = job.result / "model.safetensors"
+    if trainer.is_global_zero:
+        _finish(path, model, conductor, settings, patch, described, job)
+    if stopped:
+        raise StoppedError(path) from stopped
+    return path
+
+
+def _fit(
+    trainer: L.Trainer,
+    module: Pretraining,
+    conductor: Conductor,
+    settings: PretrainSettings,
+    examples: ExampleDataset,
+    job: JobFolder,
+) -> None:
+    """Train from the beginning or from the last checkpoint on."""
+    checkpoint = read_checkpoint(job)
+    done = checkpoint["global_step"] if checkpoint else 0
+    if checkpoint and done >= settings.steps:
+        module.load_state_dict(checkpoint["state_dict"])
+        conductor.load_state_dict(checkpoint["callbacks"][conductor.state_key])
+        return
+    sampler = ConsecutiveSampler(settings.batch, done, settings.steps, trainer.global_rank, trainer.world_size)
+    loader = _loader(settings, examples, sampler, choose_device(settings.device))
+    trainer.fit(module, loader, ckpt_path=checkpoint_path(job) if checkpoint else None, weights_only=True)
+
+
+def _finish(
+    path: Path,
+    model: DiffusionModel,
+    conductor: Conductor,
+    settings: PretrainSettings,
+    patch: int,
+    described: list[str],
+    job: JobFolder,
+) -> None:
     card = ModelCard(
         recipe=settings.recipe,
         training_data=described,
-        metrics={name: round(value, 4) for name, value in losses.latest.items()},
-        settings={**settings.to_json(), "patch": patch, "steps_done": trainer.global_step},
+        metrics={name: round(value, 4) for name, value in conductor.losses.items()},
+        settings={**settings.to_json(), "patch": patch, "steps_done": conductor.step},
     )
-    path = job.result / "model.safetensors"
-    if not trainer.is_global_zero:
-        return path
     save_model(path, model, card)
-    summary = {"steps": trainer.global_step, "metrics": losses.latest}
+    summary = {"steps": conductor.step, "metrics": conductor.losses}
     write_json(job.result / "metrics.json", summary)
     job.append("result", path="result/model.safetensors", **summary)
-    return path
 
 
 def _go_on_from(path: Path, model: DiffusionModel) -> None:
@@ -189,11 +227,19 @@ def _loader(
         num_workers=workers,
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers else None,
+        worker_init_fn=_begin_worker if workers else None,
     )
 
 
+def _begin_worker(number: int) -> None:
+    """A process that prepares data ends with the one that trains, and leaves requests to stop to that."""
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _sources(
-    settings: PretrainSettings, patch: int, device: torch.device, progress: Progress
+    settings: PretrainSettings, patch: int, device: torch.device, job: JobFolder, progress: Progress
 ) -> tuple[Callable[[], PatchSource], list[str]]:
     """What makes the source of patches, and a line for each part of it."""
     from .simulated_source import SimulatedSource
@@ -207,16 +253,26 @@ def _sources(
         return simulated, ["simulated brains and mosaics"]
     if settings.recipe == SIMULATED and SIMULATED not in settings.data:
         raise UserError("recipe simulated: expected --data simulated, alone or beside scans, found scans alone; add it")
+    from ..scans.find_scans import find_scans
     from .scan_source import MixedSource, ScanSource
-    from .unlabelled import find_scans
 
     files = find_scans(folders)
+    remember_inputs(job, _paths_of(files), progress)
     scans = ScanSource(files, patch, where, settings.b0_threshold, progress)
     described = [str(name) for name in scans.names]
     if SIMULATED not in settings.data:
         return partial(_same, scans), described
     mixed = partial(MixedSource, [(scans, 0.5), (simulated(), 0.5)])
     return mixed, [*described, "simulated brains and mosaics"]
+
+
+def _paths_of(files: Sequence[ScanFiles]) -> list[Path]:
+    """All files of the scans that can be used; of the others their reader will tell."""
+    paths: list[Path] = []
+    for scan in files:
+        with suppress(UserError):
+            paths += [path for path in scan.paths() if path.is_file()]
+    return paths
 
 
 def _same(source: PatchSource) -> PatchSource:

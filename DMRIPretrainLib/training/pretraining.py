@@ -1,6 +1,5 @@
 """The Lightning module that pretrains a model with a recipe, and the examples it is shown."""
 
-import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ from torch.utils.data import Dataset
 
 from ..networks.model import DiffusionModel
 from ..pretext.recipe import Example, RawPatch, Recipe
+from .schedule import warm_up_and_cosine
 
 RATE = 1e-3
 #: The learning rate rises over this share of the steps, but over no more than this many.
@@ -66,6 +66,8 @@ class Pretraining(L.LightningModule):
         self.model = model
         self.recipe = recipe
         self._steps = steps
+        #: Of the last step.
+        self.losses: dict[str, torch.Tensor] = {}
         if not isinstance(recipe, nn.Module):
             raise TypeError(f"recipe {recipe.name} is no module")
 
@@ -77,19 +79,11 @@ class Pretraining(L.LightningModule):
         """Sum of the recipe's losses."""
         losses = self.recipe.losses(self.model, batch)
         total = torch.stack(list(losses.values())).sum()
-        self.log_dict({f"loss {name}": loss for name, loss in losses.items()}, batch_size=len(batch), on_epoch=True)
-        self.log("loss", total, batch_size=len(batch), on_epoch=True, on_step=True)
+        self.losses = {"loss": total.detach(), **{f"loss {name}": loss.detach() for name, loss in losses.items()}}
         return total
 
     def configure_optimizers(self) -> Any:
         """AdamW; linear warm-up, then a cosine to zero."""
         optimizer = torch.optim.AdamW(self.parameters(), lr=RATE, weight_decay=0.02)
         warm_up = max(1, min(LONGEST_WARM_UP, round(WARM_UP * self._steps)))
-
-        def factor(step: int) -> float:
-            if step < warm_up:
-                return (step + 1) / warm_up
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, self._steps - warm_up))))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return warm_up_and_cosine(optimizer, warm_up, self._steps)

@@ -11,13 +11,13 @@ from ..pretext.recipe import RawPatch
 from ..progress import Progress, silent
 from ..qspace.prepare import prepare_scan
 from ..scans.gradient_table import DEFAULT_B0_THRESHOLD
+from ..scans.scan_files import ScanFiles
 from ..simulation.artifacts import draws
 from ..simulation.artifacts.artifact import Acquisition
 from .augmentation import Augmentation, draw_symmetry
 from .cube import Cube, turn_volume
 from .held_scan import HeldScan, Shelf
 from .pretraining import PatchSource
-from .scan_files import ScanFiles
 
 _log = logging.getLogger(__name__)
 

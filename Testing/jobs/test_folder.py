@@ -17,7 +17,7 @@ def job(tmp_path: Path) -> JobFolder:
 
 
 def test_the_specification_is_kept_with_a_schema_version(job: JobFolder) -> None:
-    assert json.loads((job.path / "job.json").read_text())["schema_version"] == 1
+    assert json.loads((job.path / "job.json").read_text())["schema_version"] == 2
     assert JobFolder(job.path).specification() == {"task": "segmentation", "seed": 3, "cases": ["a.nii.gz"]}
 
 
@@ -43,7 +43,7 @@ def test_resuming_keeps_the_specification_and_events_and_withdraws_the_stop(job:
     job.request_stop()
     job.create({"task": "other"}, resume=True)
     assert job.specification()["task"] == "segmentation"
-    assert job.state() == "stopped"
+    assert job.told_state() == "stopped"
     assert not job.stop_requested()
 
 
@@ -71,7 +71,7 @@ def test_a_folder_without_a_job_has_no_specification_state_or_events(tmp_path: P
         job.request_stop()
     with pytest.raises(UserError, match=r"events\.jsonl"):
         job.append("warning", message="lost")
-    assert job.state() is None
+    assert job.told_state() is None
     assert job.read_events() == []
     assert not job.path.exists()
 
@@ -99,7 +99,7 @@ def test_the_state_is_the_last_one_told(job: JobFolder) -> None:
     for state in ("running", "stopped", "running"):
         job.append("state", state=state)
         job.append("progress", fraction=0.5)
-    assert job.state() == "running"
+    assert job.told_state() == "running"
 
 
 def test_an_unknown_kind_of_event_is_a_programming_error(job: JobFolder) -> None:
@@ -120,7 +120,7 @@ def test_a_torn_last_line_is_left_out_and_harms_no_later_event(job: JobFolder, k
     job.create({}, resume=True)
     job.append("state", state="stopped")
     assert [event["kind"] for event in job.read_events()] == ["state", "state"]
-    assert job.state() == "stopped"
+    assert job.told_state() == "stopped"
 
 
 def _append_many(path: Path, writer: int) -> None:

@@ -1,12 +1,12 @@
 from types import SimpleNamespace
 
+import DMRIPretrainLib.training.callbacks as module
 import pytest
 import torch
+from DMRIPretrainLib.training.callbacks import TellJob, TellLosses
 
-import DMRIPretrainLib.training.callbacks as module
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.jobs.folder import JobFolder
-from DMRIPretrainLib.training.callbacks import TellJob, TellLosses
 
 
 @pytest.fixture

@@ -11,16 +11,17 @@ import torch
 from safetensors.torch import load_file
 
 import DMRIPretrainLib.training.finetune as training
-from DMRIPretrainLib.console import graceful_stop
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.jobs.folder import JobFolder
+from DMRIPretrainLib.jobs.session import StopSignals
 from DMRIPretrainLib.networks.model_file import ModelCard, load_model, save_model
 from DMRIPretrainLib.simulation.export import save_scan, save_truth
 from DMRIPretrainLib.simulation.phantom import simulate_brain
 from DMRIPretrainLib.simulation.signal import simulate_signal
 from DMRIPretrainLib.simulation.tables import make_gradient_table
-from DMRIPretrainLib.training.callbacks import TellJob
-from DMRIPretrainLib.training.finetune import FinetuneSettings, finetune, mean_metrics
+from DMRIPretrainLib.training.checkpoints import save_checkpoint
+from DMRIPretrainLib.training.finetune import FinetuneSettings, finetune
+from DMRIPretrainLib.training.validation import mean_metrics
 
 TASKS = ("segmentation", "orientation")
 
@@ -49,6 +50,12 @@ def run(folder: Path, settings: FinetuneSettings, **options) -> JobFolder:
     job = JobFolder(folder)
     job.create(settings.to_json(), resume=folder.exists())
     finetune(settings, job, **options)
+    return job
+
+
+def fresh_job(folder: Path, settings: FinetuneSettings) -> JobFolder:
+    job = JobFolder(folder)
+    job.create(settings.to_json())
     return job
 
 
@@ -173,7 +180,7 @@ def test_other_labels_get_a_fresh_head(brains, start, scratch_job, tmp_path):
     nib.save(nib.Nifti1Image(values, truth.affine), labels / "segmentation.nii.gz")
     shutil.copy(brains / "a" / "truth" / "peaks.nii.gz", labels)
     settings = settings_for(brains, start=str(start), labels=str(labels), label_names={4: "cortex"})
-    made = training._Run(settings, scratch_job, lambda *_: None)
+    made = training._Run(settings, fresh_job(tmp_path / "fresh", settings), lambda *_: None)
     assert {name.split(".layers")[0] for name in made.start.fresh} == {"heads.segmentation"}
     head = made.model.architecture.heads[0]
     assert head.values == (0, 4, 17)
@@ -198,18 +205,17 @@ class PowerCutError(Exception):
 def test_a_resumed_run_equals_an_unbroken_one(brains, scratch_job, start, tmp_path, monkeypatch, from_model):
     settings = settings_for(brains, start=str(start) if from_model else "scratch")
     unbroken = run(tmp_path / "unbroken", settings) if from_model else scratch_job
-    epoch_end = TellJob.on_train_epoch_end
 
-    def cut(self, trainer, module):
-        epoch_end(self, trainer, module)
+    def cut(trainer, job):
+        save_checkpoint(trainer, job)
         raise PowerCutError
 
     with monkeypatch.context() as patch:
-        patch.setattr(TellJob, "on_train_epoch_end", cut)
+        patch.setattr("DMRIPretrainLib.training.conductor.save_checkpoint", cut)
         with pytest.raises(PowerCutError):
             run(tmp_path / "job", settings)
     broken = JobFolder(tmp_path / "job")
-    assert broken.state() == "failed"
+    assert broken.told_state() == "failed"
     assert not (broken.result / "model.safetensors").exists()
     resumed = run(tmp_path / "job", settings)
     assert_same_weights(weights_of(resumed), weights_of(unbroken))
@@ -239,9 +245,9 @@ def test_a_stop_file_ends_the_run_with_a_usable_model(brains, tmp_path):
     path = tmp_path / "job"
     settings = settings_for(brains, steps=40, interval=20)
     job = run(path, settings, progress=stop_at(path, 2))
-    assert job.state() == "stopped"
-    steps = [event["step"] for event in events(job, "metric")]
-    assert max(steps) == 2
+    assert job.told_state() == "stopped"
+    assert list(scores(job)) == [0], "it does not measure any more, nor lose what was learned"
+    assert torch.load(job.checkpoints / "last.ckpt", weights_only=True)["global_step"] == 2
     model, _ = load_model(job.result / "model.safetensors")
     assert {head.task for head in model.architecture.heads} == set(TASKS)
 
@@ -254,10 +260,10 @@ def test_a_signal_ends_the_run_as_a_stop_file_does(brains, tmp_path, number):
         if message.startswith("step 2 "):
             signal.raise_signal(number)
 
-    with graceful_stop(JobFolder(path)):
+    with StopSignals(JobFolder(path)).handled():
         job = run(path, settings_for(brains, steps=40, interval=20), progress=listen)
-    assert job.state() == "stopped"
-    assert max(event["step"] for event in events(job, "metric")) == 2
+    assert job.told_state() == "stopped"
+    assert torch.load(job.checkpoints / "last.ckpt", weights_only=True)["global_step"] == 2
     assert (job.result / "model.safetensors").is_file()
 
 
@@ -270,7 +276,7 @@ def test_an_interrupted_run_is_stopped_and_goes_on(brains, scratch_job, tmp_path
 
     with pytest.raises(KeyboardInterrupt):
         run(path, settings_for(brains), progress=interrupt)
-    assert JobFolder(path).state() == "stopped"
+    assert JobFolder(path).told_state() == "stopped"
     assert not events(JobFolder(path), "failure")
     assert_same_weights(weights_of(run(path, settings_for(brains))), weights_of(scratch_job))
 
@@ -286,17 +292,18 @@ def test_a_mask_too_small_to_hold_a_part_out_is_refused(brains, tmp_path):
         run(tmp_path / "job", settings_for(brains, cases=str(scan)))
 
 
-@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("step", [1, 2, 3])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(brains, scratch_job, tmp_path, step):
-    """Stopped in the middle of an interval, which is then done again from its beginning."""
+    """Stopped in the middle of an interval, or at the end of one before the model is measured."""
     path = tmp_path / "job"
     run(path, settings_for(brains), progress=stop_at(path, step))
     seen = []
     job = run(path, settings_for(brains), progress=lambda message, _: seen.append(message.split(",")[0]))
-    assert job.state() == "finished"
+    assert job.told_state() == "finished"
     assert not job.stop_path.exists()
-    first = 1 if step == 1 else 3
-    assert [message for message in seen if message.startswith("step")] == [f"step {n} of 4" for n in range(first, 5)]
+    told = [message for message in seen if message.startswith("step")]
+    assert told == [f"step {n} of 4" for n in range(step + 1, 5)]
+    assert scores(job) == scores(scratch_job)
     assert_same_weights(weights_of(job), weights_of(scratch_job))
 
 
@@ -313,7 +320,7 @@ def test_broken_input_fails_with_one_clear_line(brains, tmp_path):
     assert failure["code"] == "input"
     assert failure["message"] == str(caught.value)
     assert "\n" not in failure["message"]
-    assert job.state() == "failed"
+    assert job.told_state() == "failed"
     assert not job.result.exists()
 
 
@@ -332,7 +339,7 @@ def test_wrong_settings_are_refused(brains, tmp_path, changes, expected):
     job.create(settings.to_json())
     with pytest.raises(UserError, match=expected):
         finetune(settings, job)
-    assert job.state() == "failed"
+    assert job.told_state() == "failed"
 
 
 def test_labels_of_background_alone_are_refused(brains, tmp_path):
@@ -404,7 +411,7 @@ def test_a_single_scan_may_name_its_files(brains, tmp_path):
     other = np.where(np.loadtxt(own["bval"]) > 0, 2000, 0)
     np.savetxt(tmp_path / "double.bval", other[None], fmt="%d")
     changed = replace(settings, bval=str(tmp_path / "double.bval"))
-    made = training._Run(changed, job, lambda *_: None)
+    made = training._Run(changed, fresh_job(tmp_path / "changed", changed), lambda *_: None)
     assert sorted(set(made.training[0].scan.table.bvals)) == [0, 2000]
     with pytest.raises(UserError, match="bval"):
         training._Run(replace(settings, bval=str(tmp_path / "none.bval")), job, lambda *_: None)

@@ -20,13 +20,13 @@ from DMRIPretrainLib.files import write_nifti
 from DMRIPretrainLib.pretext.recipe import RawPatch
 from DMRIPretrainLib.qspace.deconvolution import deconvolve
 from DMRIPretrainLib.qspace.prepare import prepare_scan
+from DMRIPretrainLib.scans.find_scans import find_scans
 from DMRIPretrainLib.scans.fsl import write_fsl_gradients
 from DMRIPretrainLib.scans.scan import Scan
+from DMRIPretrainLib.scans.scan_files import ScanFiles
 from DMRIPretrainLib.tasks.peaks import find_peaks
 from DMRIPretrainLib.training.cube import turn_volume
-from DMRIPretrainLib.training.scan_files import ScanFiles
 from DMRIPretrainLib.training.scan_source import MixedSource, ScanSource
-from DMRIPretrainLib.training.unlabelled import find_scans
 
 SHAPE = (14, 17, 12)
 VOXEL = (2.0, 2.5, 3.0)

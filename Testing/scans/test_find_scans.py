@@ -7,9 +7,9 @@ import pytest
 
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.files import write_nifti
+from DMRIPretrainLib.scans.find_scans import find_scans
 from DMRIPretrainLib.scans.nrrd_file import write_nrrd_scan
 from DMRIPretrainLib.scans.scan import Scan
-from DMRIPretrainLib.training.unlabelled import find_scans
 
 
 @pytest.fixture(scope="module")

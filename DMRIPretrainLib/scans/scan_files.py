@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from ..scans.gradient_table import DEFAULT_B0_THRESHOLD
-from ..scans.load import load_scan
-from ..scans.scan import Scan
+from .fsl import find_side_file
+from .gradient_table import DEFAULT_B0_THRESHOLD
+from .load import find_scan, load_scan
+from .mask import find_mask
+from .nifti import NIFTI_SUFFIXES
+from .scan import Scan
 
 #: Columns of a table that say which files make up a scan.
 SCAN_COLUMNS = ("scan", "mask", "bval", "bvec")
@@ -31,6 +34,21 @@ class ScanFiles:
     mask: Path | None = None
     bval: Path | None = None
     bvec: Path | None = None
+
+    def paths(self) -> list[Path]:
+        """All files that are read.
+
+        Raises:
+            UserError: if one of them cannot be found.
+        """
+        if not self.scan.exists():
+            raise UserError(f"{self.scan}: no such file; check the path")
+        scan = find_scan(self.scan) if self.scan.is_dir() else self.scan
+        files = [scan]
+        if scan.name.endswith(NIFTI_SUFFIXES):
+            files += [self.bval or find_side_file(scan, "bval"), self.bvec or find_side_file(scan, "bvec")]
+        mask = self.mask or find_mask(scan)
+        return [*files, mask] if mask else files
 
     def load(self, b0_threshold: float = DEFAULT_B0_THRESHOLD) -> Scan:
         """Read and check the scan and fill its mask.

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import UserError
-from ..scans.load import list_scans
-from ..scans.nifti import NIFTI_SUFFIXES
-from ..scans.nrrd_file import NRRD_SUFFIXES
+from .load import list_scans
+from .nifti import NIFTI_SUFFIXES
+from .nrrd_file import NRRD_SUFFIXES
 from .scan_files import ScanFiles, read_scan_table
 
 #: Folders are searched this many levels deep: a folder of studies of HCP subjects has four.

@@ -1,0 +1,1 @@
+"""The same work on every scan of a study, as a job."""

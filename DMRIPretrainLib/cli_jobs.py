@@ -56,7 +56,10 @@ def show_job(job: JobArgument, json: JsonOption = False) -> None:
     Example: dmri-pretrain jobs show job
     """
     folder = JobFolder(job)
-    show({**folder.description(), **read_status(folder).to_json()}, json, title=str(job))
+    content = {**folder.description(), **read_status(folder).to_json()}
+    if not json:
+        content["inputs"] = f"{len(content.get('inputs', []))} files, with checksums in job.json"
+    show(content, json, title=str(job))
 
 
 @jobs.command("watch")

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -69,7 +70,7 @@ def job_view(status: JobStatus, curves: Curves, path: Path) -> RenderableType:
     progress = status.latest.get("progress", {})
     parts: list[RenderableType] = [_line(status)]
     if status.fraction is not None:
-        parts.append(ProgressBar(total=1.0, completed=status.fraction, width=_WIDTH))
+        parts.append(Columns([ProgressBar(total=1.0, completed=status.fraction, width=_WIDTH)]))
     details = [f"best {_best(status)}" if "best" in status.latest else ""]
     memory = progress.get("gpu_memory_mb")
     details.append(f"GPU memory {memory} MB" if memory is not None else "")
@@ -78,7 +79,7 @@ def job_view(status: JobStatus, curves: Curves, path: Path) -> RenderableType:
     parts.append(_curve_table(curves))
     parts += [Text(f"warning: {warning}", "yellow") for warning in curves.warnings]
     if status.failure:
-        parts += [Text(status.failure.message, "bold red"), Text(f"next: {status.failure.action}")]
+        parts.append(Text(f"next: {status.failure.action}"))
     if status.can_resume:
         parts.append(Text(f"go on: dmri-pretrain jobs resume {path}"))
     return Panel(Group(*parts), title=str(path), title_align="left")

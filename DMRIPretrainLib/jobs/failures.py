@@ -47,6 +47,18 @@ class DataChangedError(UserError):
     action = "put the files back, or start a new job with those that are there now"
 
 
+class FailedError(UserError):
+    """Something known, which the user can mend, made a job fail.
+
+    Args:
+        failure: what it was.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.message}; {failure.action}")
+        self.code, self.action = failure.code, failure.action
+
+
 def failure_of(error: BaseException) -> Failure:
     """Recognise what happened."""
     chain = list(_causes(error))
@@ -54,7 +66,8 @@ def failure_of(error: BaseException) -> Failure:
     message = " ".join(f"{type(error).__name__}: {error}".split())[:500]
     missing = next((cause for cause in chain if isinstance(cause, ModuleNotFoundError)), None)
     if any(isinstance(c, OSError) and c.errno in (errno.ENOSPC, errno.EDQUOT) for c in chain) or _disk(text):
-        return Failure("disk-full", f"the disk is full ({message})", "make space, then resume the job")
+        where = next((f" for {c.filename}" for c in chain if isinstance(c, OSError) and c.filename), "")
+        return Failure("disk-full", f"the disk is full: no space is left{where}", "make space, then resume the job")
     if isinstance(error, UserError):
         return Failure(error.code, str(error), error.action)
     if missing is not None:

@@ -30,7 +30,7 @@ def run_kind(job: JobFolder, progress: Progress, signals: StopSignals | None = N
     """
     specification = job.specification()
     kind = specification.get("kind")
-    if kind not in _RUNNERS:
+    if not isinstance(kind, str) or kind not in _RUNNERS:
         raise UserError(
             f"{job.specification_path}: expected a job of the kind {', '.join(_RUNNERS)}, found {kind}; use the "
             "version that made it"

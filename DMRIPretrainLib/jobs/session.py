@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from ..errors import UserError
 from ..progress import Progress
-from .failures import Failure, failure_of
+from .failures import FailedError, Failure, failure_of
 from .folder import JobFolder, is_first_process
 from .worker import working
 
@@ -138,7 +138,8 @@ def run_session(
         What the work returns, or what there was of it when it was stopped.
 
     Raises:
-        UserError: from the run, or if another process works on it; in the former case the job has failed.
+        UserError: from the run or for a failure of a known kind, with which the job has failed; or if another process
+            works on it.
         KeyboardInterrupt: if it was interrupted; the job is stopped.
         RequeueError: if it was stopped by the cluster.
     """
@@ -179,8 +180,11 @@ def _told(job: JobFolder, run: Callable[[], T]) -> T | None:
         job.append("state", state="stopped")
         raise KeyboardInterrupt from None
     except BaseException as error:
-        _tell(job, failure_of(error))
-        raise
+        failure = failure_of(error)
+        _tell(job, failure)
+        if isinstance(error, UserError) or failure.code == "unexpected":
+            raise
+        raise FailedError(failure) from error
     job.append("state", state="finished")
     return result
 

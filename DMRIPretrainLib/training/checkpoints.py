@@ -5,8 +5,8 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ..errors import UserError
 from ..jobs.folder import JobFolder
@@ -17,25 +17,27 @@ def checkpoint_path(job: JobFolder) -> Path:
     return job.checkpoints / "last.ckpt"
 
 
-def save_checkpoint(trainer: L.Trainer, job: JobFolder) -> None:
-    """Write the state of a run; the former one stays until the new one is whole and on the disk.
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and moves it there when it is on the disk; Lightning goes by /tmp."""
 
-    On several devices all processes take part and the first one writes.
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write; the former file stays until the new one is whole.
 
-    Raises:
-        OSError: if it cannot be written; the former one is intact.
-    """
-    path = checkpoint_path(job)
-    temporary = path.with_name(f"{path.name}.part")
-    try:
-        trainer.save_checkpoint(temporary, weights_only=False)
-        if trainer.is_global_zero:
-            with temporary.open("rb+") as file:
+        Raises:
+            OSError: if it cannot be written; the former one is intact.
+        """
+        path = Path(path)
+        temporary = path.with_name(f"{path.name}.part")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def read_checkpoint(job: JobFolder) -> dict[str, Any] | None:
@@ -65,3 +67,13 @@ def read_checkpoint(job: JobFolder) -> dict[str, Any] | None:
             "begin anew"
         ) from error
     return content
+
+
+def steps_done(job: JobFolder) -> int:
+    """The step of the last checkpoint, 0 where there is none. Its file is let go of, else it would still fill the disk.
+
+    Raises:
+        UserError: as :func:`read_checkpoint`.
+    """
+    checkpoint = read_checkpoint(job)
+    return checkpoint["global_step"] if checkpoint else 0

@@ -15,7 +15,7 @@ from ..jobs.folder import JobFolder
 from ..jobs.session import StoppedError
 from ..progress import Progress
 from .best import Best
-from .checkpoints import save_checkpoint
+from .checkpoints import checkpoint_path
 
 _SECONDS_BETWEEN_EVENTS = 2.0
 #: Lightning takes these signals for itself, and would end the process without a result.
@@ -128,7 +128,7 @@ class Conductor(L.Callback):
         if self.step % self._interval == 0 or self.step >= self._steps:
             self._end_interval(trainer, pl_module)
         elif self._is_asked_to_stop(trainer):
-            save_checkpoint(trainer, self._job)
+            self._keep(trainer)
             raise StoppedError
         self._clock = time.monotonic()
 
@@ -165,18 +165,21 @@ class Conductor(L.Callback):
         for name, value in self.losses.items():
             self._job.append("metric", step=self.step, name=name, value=value)
         if self._measure is not None and self._is_asked_to_stop(trainer):
-            save_checkpoint(trainer, self._job)  # to be measured when it goes on
+            self._keep(trainer)  # to be measured when it goes on
             raise StoppedError
         self._take_measure(trainer, pl_module)
         if self.best.is_enough:
             trainer.should_stop = True
-        save_checkpoint(trainer, self._job)
+        self._keep(trainer)
         if self.step < self._steps and not trainer.should_stop and self._is_asked_to_stop(trainer):
             raise StoppedError
 
     def _take_measure(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self._measure is None or self._measured == self.step:
             return
+        what = "measuring the starting model" if self.step == 0 else f"measuring after step {self.step}"
+        self._progress(what, self.step / self._steps)
+        self._job.append("progress", what=what, step=self.step, fraction=self.step / self._steps)
         metrics = self._measure()
         self._measured = self.step
         for name, value in metrics.items():
@@ -184,6 +187,10 @@ class Conductor(L.Callback):
         if self.best.offer(self.step, metrics, pl_module.model.state_dict()):
             self._job.append("best", step=self.step, score=self.best.score)
             self._on_better(self.step)
+
+    def _keep(self, trainer: L.Trainer) -> None:
+        # On several devices all processes take part and the first one writes.
+        trainer.save_checkpoint(checkpoint_path(self._job), weights_only=False)
 
     def _is_asked_to_stop(self, trainer: L.Trainer) -> bool:
         asked = self._job.stop_requested()

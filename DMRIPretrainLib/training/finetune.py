@@ -31,7 +31,7 @@ from ..tasks.task import Task
 from .annotated import CaseSource, load_annotated
 from .augmentation import Augmentation
 from .best import Best, Weights
-from .checkpoints import checkpoint_path, read_checkpoint
+from .checkpoints import checkpoint_path, read_checkpoint, steps_done
 from .conductor import Conductor
 from .fine_tuning import FineTuning
 from .patches import ConsecutiveSampler, PatchDataset
@@ -208,14 +208,13 @@ class _Run:
         conductor = Conductor(
             self.job, self.progress, settings.steps, settings.interval, self._measure, best, self._show_example
         )
-        checkpoint = read_checkpoint(self.job)
-        done = checkpoint["global_step"] if checkpoint else 0
-        if checkpoint and done >= settings.steps:
+        done = steps_done(self.job)
+        if done >= settings.steps and (checkpoint := read_checkpoint(self.job)):
             conductor.load_state_dict(checkpoint["callbacks"][conductor.state_key])
             return
         trainer = make_trainer(self.device, self.job.path, conductor, devices=settings.devices, nodes=settings.nodes)
         self.rank, self.world = trainer.global_rank, trainer.world_size
-        resume = checkpoint_path(self.job) if checkpoint else None
+        resume = checkpoint_path(self.job) if done else None
         trainer.fit(module, self._loader(done), ckpt_path=resume, weights_only=True)
 
     def _measure(self) -> dict[str, float]:

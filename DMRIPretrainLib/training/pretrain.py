@@ -28,7 +28,7 @@ from ..pretext.registry import make_recipe
 from ..progress import Progress, silent
 from ..scans.gradient_table import DEFAULT_B0_THRESHOLD
 from ..scans.scan_files import ScanFiles
-from .checkpoints import checkpoint_path, read_checkpoint
+from .checkpoints import checkpoint_path, read_checkpoint, steps_done
 from .conductor import Conductor
 from .patches import ConsecutiveSampler
 from .pretraining import ExampleDataset, PatchSource, Pretraining
@@ -162,15 +162,14 @@ def _fit(
     job: JobFolder,
 ) -> None:
     """Train from the beginning or from the last checkpoint on."""
-    checkpoint = read_checkpoint(job)
-    done = checkpoint["global_step"] if checkpoint else 0
-    if checkpoint and done >= settings.steps:
+    done = steps_done(job)
+    if done >= settings.steps and (checkpoint := read_checkpoint(job)):
         module.load_state_dict(checkpoint["state_dict"])
         conductor.load_state_dict(checkpoint["callbacks"][conductor.state_key])
         return
     sampler = ConsecutiveSampler(settings.batch, done, settings.steps, trainer.global_rank, trainer.world_size)
     loader = _loader(settings, examples, sampler, choose_device(settings.device))
-    trainer.fit(module, loader, ckpt_path=checkpoint_path(job) if checkpoint else None, weights_only=True)
+    trainer.fit(module, loader, ckpt_path=checkpoint_path(job) if done else None, weights_only=True)
 
 
 def _finish(

@@ -8,6 +8,7 @@ import lightning as L
 import torch
 
 from ..errors import UserError
+from .checkpoints import WholeCheckpoints
 
 #: What computes with which digits: ``auto`` takes bf16 where a GPU has it.
 PRECISIONS = ("auto", "float32", "bf16")
@@ -52,6 +53,7 @@ def make_trainer(
         max_epochs=1,
         gradient_clip_val=1.0,
         callbacks=[conductor],
+        plugins=[WholeCheckpoints()],
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         limit_val_batches=0,

@@ -19,7 +19,7 @@ from DMRIPretrainLib.simulation.export import save_scan, save_truth
 from DMRIPretrainLib.simulation.phantom import simulate_brain
 from DMRIPretrainLib.simulation.signal import simulate_signal
 from DMRIPretrainLib.simulation.tables import make_gradient_table
-from DMRIPretrainLib.training.checkpoints import save_checkpoint
+from DMRIPretrainLib.training.checkpoints import WholeCheckpoints
 from DMRIPretrainLib.training.finetune import FinetuneSettings, finetune
 from DMRIPretrainLib.training.validation import mean_metrics
 
@@ -206,12 +206,14 @@ def test_a_resumed_run_equals_an_unbroken_one(brains, scratch_job, start, tmp_pa
     settings = settings_for(brains, start=str(start) if from_model else "scratch")
     unbroken = run(tmp_path / "unbroken", settings) if from_model else scratch_job
 
-    def cut(trainer, job):
-        save_checkpoint(trainer, job)
+    save = WholeCheckpoints.save_checkpoint
+
+    def cut(self, checkpoint, path, storage_options=None):
+        save(self, checkpoint, path)
         raise PowerCutError
 
     with monkeypatch.context() as patch:
-        patch.setattr("DMRIPretrainLib.training.conductor.save_checkpoint", cut)
+        patch.setattr(WholeCheckpoints, "save_checkpoint", cut)
         with pytest.raises(PowerCutError):
             run(tmp_path / "job", settings)
     broken = JobFolder(tmp_path / "job")

@@ -179,10 +179,18 @@ def test_patches_of_a_batch_can_have_different_shells(speckled):
     assert QSpaceFeatures.stack(features).shells.shape[:2] == (12, 2)
 
 
-def test_intervals_follow_each_other_without_gap():
-    sampler = ConsecutiveSampler(4)
-    assert len(sampler) == 4
-    assert list(sampler) == [0, 1, 2, 3]
-    sampler.set_epoch(2)
-    assert list(sampler) == [8, 9, 10, 11]
-    assert list(ConsecutiveSampler(4, first=3)) == [12, 13, 14, 15]
+def test_the_patches_of_a_step_do_not_depend_on_where_the_run_began():
+    whole = list(ConsecutiveSampler(batch=2, first=0, steps=5))
+    assert whole == list(range(10))
+    resumed = ConsecutiveSampler(batch=2, first=3, steps=5)
+    assert list(resumed) == whole[6:]
+    assert len(resumed) == 4
+    assert list(ConsecutiveSampler(batch=2, first=7, steps=5)) == []
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_several_processes_share_every_step(world):
+    parts = [list(ConsecutiveSampler(2, 1, 4, rank, world)) for rank in range(world)]
+    steps = [sorted(number for part in parts for number in part[2 * k : 2 * k + 2]) for k in range(3)]
+    together = list(ConsecutiveSampler(2 * world, 1, 4))
+    assert [number for step in steps for number in step] == together

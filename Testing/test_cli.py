@@ -319,7 +319,7 @@ def test_a_bids_folder_is_labelled_and_learned_from(
     labels, job = tmp_path / "labels", tmp_path / "job"
     code, out, _ = run(capsys, monkeypatch, "label", study, "--out", labels, "--task", "orientation", "--json")
     assert code == 0
-    assert list(json.loads(out)) == ["sub-01_dwi", "sub-02_dwi"]
+    assert (json.loads(out)["state"], json.loads(out)["done"]) == ("finished", 2)
     assert sorted(path.parent.name for path in labels.rglob("peaks.nii.gz")) == ["sub-01_dwi", "sub-02_dwi"]
     arguments = ("finetune", study, "--labels", labels, "--task", "orientation", "--from", "scratch", "--out", job)
     code, out, _ = run(capsys, monkeypatch, *arguments, "--device", "cpu", "--steps", 1, "--patch", 16, "--json")

@@ -27,7 +27,7 @@ Event = dict[str, Any]
 #: Longer lines are nothing of ours and are left out.
 _LONGEST_LINE = 1_000_000
 #: Bytes that are read at once.
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 #: Bytes kept free for the last words on a full disk.
 _RESERVE = 1 << 16
 
@@ -121,7 +121,7 @@ class EventReader:
         self.behind = False
 
     def read(self) -> list[Event]:
-        """The next events, oldest first: at most those in a megabyte; none at the end of the file.
+        """The next events, oldest first: at most those in a quarter of a megabyte; none at the end of the file.
 
         Lines that are no events, or that a crash cut short, are left out. A file that has shrunk is read anew.
         """

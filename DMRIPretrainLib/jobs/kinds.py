@@ -8,9 +8,11 @@ from ..errors import UserError
 from ..progress import Progress
 from .events import latest_events
 from .folder import JobFolder, is_first_process
-from .session import StopSignals
+from .session import StopSignals, tell_failure
+from .worker import refuse_if_busy
 
-Runner = Callable[[JobFolder, dict[str, Any], Progress, StopSignals | None], dict[str, Any]]
+#: Runs a job whose settings are known; returns what to tell of its end.
+Runner = Callable[[JobFolder, Progress, StopSignals | None], dict[str, Any]]
 
 
 def run_kind(job: JobFolder, progress: Progress, signals: StopSignals | None = None) -> dict[str, Any]:
@@ -25,34 +27,42 @@ def run_kind(job: JobFolder, progress: Progress, signals: StopSignals | None = N
         What to tell of its end.
 
     Raises:
-        UserError: if it is of no known kind, or from the run.
+        UserError: if it is of no known kind, a library is missing, or from the run.
         KeyboardInterrupt: if it was interrupted.
     """
     specification = job.specification()
-    kind = specification.get("kind")
-    if not isinstance(kind, str) or kind not in _RUNNERS:
-        raise UserError(
-            f"{job.specification_path}: expected a job of the kind {', '.join(_RUNNERS)}, found {kind}; use the "
-            "version that made it"
-        )
-    content = _RUNNERS[kind](job, specification, progress, signals)
+    if specification.get("kind") not in ("predict", "label"):
+        refuse_if_busy(job)
+    try:
+        run = _runner_of(job, specification)
+    except Exception as error:
+        raise tell_failure(job, error) from error
+    content = run(job, progress, signals)
     return {"state": job.told_state(), **content} if is_first_process() else content
 
 
-def _finetune(
-    job: JobFolder, specification: dict[str, Any], progress: Progress, signals: StopSignals | None
-) -> dict[str, Any]:
+def _runner_of(job: JobFolder, specification: dict[str, Any]) -> Runner:
+    kind = specification.get("kind")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise UserError(
+            f"{job.specification_path}: expected a job of the kind {', '.join(_KINDS)}, found {kind}; use the "
+            "version that made it"
+        )
+    return _KINDS[kind](specification)
+
+
+def _finetune(specification: dict[str, Any]) -> Runner:
     from ..training.finetune import FinetuneSettings, finetune
 
-    return _model(job, finetune(FinetuneSettings.from_json(specification), job, progress, signals))
+    settings = FinetuneSettings.from_json(specification)
+    return lambda job, progress, signals: _model(job, finetune(settings, job, progress, signals))
 
 
-def _pretrain(
-    job: JobFolder, specification: dict[str, Any], progress: Progress, signals: StopSignals | None
-) -> dict[str, Any]:
+def _pretrain(specification: dict[str, Any]) -> Runner:
     from ..training.pretrain import PretrainSettings, pretrain
 
-    return _model(job, pretrain(PretrainSettings.from_json(specification), job, progress, signals))
+    settings = PretrainSettings.from_json(specification)
+    return lambda job, progress, signals: _model(job, pretrain(settings, job, progress, signals))
 
 
 def _model(job: JobFolder, path: Path | None) -> dict[str, Any]:
@@ -62,22 +72,27 @@ def _model(job: JobFolder, path: Path | None) -> dict[str, Any]:
     return {"model": str(path), **{k: v for k, v in told.items() if k not in ("time", "kind", "path")}}
 
 
-def _predict(
-    job: JobFolder, specification: dict[str, Any], progress: Progress, signals: StopSignals | None
-) -> dict[str, Any]:
+def _predict(specification: dict[str, Any]) -> Runner:
     from ..studies.predict import PredictSettings, predict_study
 
-    shared = JobFolder(job.path, shared=True)
-    return predict_study(PredictSettings.from_json(specification), shared, progress, signals)
+    settings = PredictSettings.from_json(specification)
+    return lambda job, progress, signals: predict_study(settings, _shared(job), progress, signals)
 
 
-def _label(
-    job: JobFolder, specification: dict[str, Any], progress: Progress, signals: StopSignals | None
-) -> dict[str, Any]:
+def _label(specification: dict[str, Any]) -> Runner:
     from ..studies.label import LabelSettings, label_study
 
-    shared = JobFolder(job.path, shared=True)
-    return label_study(LabelSettings.from_json(specification), shared, progress, signals)
+    settings = LabelSettings.from_json(specification)
+    return lambda job, progress, signals: label_study(settings, _shared(job), progress, signals)
 
 
-_RUNNERS: dict[str, Runner] = {"finetune": _finetune, "pretrain": _pretrain, "predict": _predict, "label": _label}
+def _shared(job: JobFolder) -> JobFolder:
+    return JobFolder(job.path, shared=True)
+
+
+_KINDS: dict[str, Callable[[dict[str, Any]], Runner]] = {
+    "finetune": _finetune,
+    "pretrain": _pretrain,
+    "predict": _predict,
+    "label": _label,
+}

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from ..errors import UserError
 from ..progress import Progress
-from .failures import FailedError, Failure, failure_of
+from .failures import FailedError, failure_of
 from .folder import JobFolder, is_first_process
 from .worker import working
 
@@ -180,22 +180,24 @@ def _told(job: JobFolder, run: Callable[[], T]) -> T | None:
         job.append("state", state="stopped")
         raise KeyboardInterrupt from None
     except BaseException as error:
-        failure = failure_of(error)
-        _tell(job, failure)
-        if isinstance(error, UserError) or failure.code == "unexpected":
-            raise
-        raise FailedError(failure) from error
+        raise tell_failure(job, error) from error
     job.append("state", state="finished")
     return result
 
 
-def _tell(job: JobFolder, failure: Failure) -> None:
-    """Write down a failure, on a full disk too; where even that fails there is the log of the system."""
+def tell_failure(job: JobFolder, error: BaseException) -> BaseException:
+    """Write down that a job has failed, on a full disk too; where even that fails there is the log of the system.
+
+    Returns:
+        What to raise: the error, or what is known of it in words for the user.
+    """
+    failure = failure_of(error)
     try:
         job.append("failure", **failure.to_json())
         job.append("state", state="failed")
-    except UserError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+    except UserError as unwritable:
+        print(unwritable, file=sys.stderr)  # noqa: T201
+    return error if isinstance(error, UserError) or failure.code == "unexpected" else FailedError(failure)
 
 
 @contextmanager

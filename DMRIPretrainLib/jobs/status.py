@@ -81,7 +81,7 @@ class JobWatcher:
         self._latest: dict[str, Event] = latest_events(job.events_path, _SUMMARISED)
 
     def read(self) -> list[Event]:
-        """The events since the last call, those of the past piece by piece first: at most a megabyte a call."""
+        """The events since the last call, those of the past piece by piece first: a quarter of a megabyte a call."""
         events = self._reader.read()
         for event in events:
             kind = event["kind"]

@@ -79,19 +79,20 @@ class OffscreenApplication:
         self._view_logics = vtk.vtkCollection()
         self.logic.SetSliceLogics(self._slice_logics)
         self.logic.SetViewLogics(self._view_logics)
-        for module, name in _LOGICS.items():
-            self._add_logic(module, getattr(slicer, name)())
+        # The application logic does not keep them alive.
+        self._logics = [self._add_logic(module, getattr(slicer, name)()) for module, name in _LOGICS.items()]
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene)
         self._views: list[OffscreenSliceView | OffscreenThreeDView] = []
         _register(slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance(), self.logic, _SLICE_MANAGERS)
         _register(slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance(), self.logic, _THREE_D_MANAGERS)
 
-    def _add_logic(self, module: str, logic: slicer.vtkMRMLAbstractLogic) -> None:
+    def _add_logic(self, module: str, logic: slicer.vtkMRMLAbstractLogic) -> slicer.vtkMRMLAbstractLogic:
         if module == "Colors":
             self.logic.SetColorLogic(logic)
         logic.SetMRMLApplicationLogic(self.logic)
         logic.SetMRMLScene(self.scene)
         self.logic.SetModuleLogic(module, logic)
+        return logic
 
     def slice_view(self, name: str = "Red", size: tuple[int, int] = (400, 400)) -> "OffscreenSliceView":
         """A new slice view: Red is axial, Yellow sagittal, Green coronal; size is width and height in pixels."""
@@ -126,7 +127,7 @@ class OffscreenApplication:
 class _OffscreenView:
     """A render window without a screen, and the displayable managers that fill it."""
 
-    def __init__(self, factory: slicer.vtkMRMLDisplayableManagerFactory, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int]) -> None:
         if sys.platform == "linux" and not os.environ.get("DISPLAY"):
             os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
         self.renderer = vtk.vtkRenderer()
@@ -139,7 +140,11 @@ class _OffscreenView:
         self._interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())
         self._interactor.SetRenderWindow(self.window)
         self._interactor.Initialize()
+
+    def _draw(self, node: slicer.vtkMRMLAbstractViewNode, factory: slicer.vtkMRMLDisplayableManagerFactory) -> None:
+        """Start the displayable managers of a view node."""
         self.managers = factory.InstantiateDisplayableManagers(self.renderer)
+        self.managers.SetMRMLDisplayableNode(node)
 
     def image(self) -> np.ndarray:
         """(height, width, 3) uint8 picture, top row first."""
@@ -170,8 +175,16 @@ class OffscreenSliceView(_OffscreenView):
     """
 
     def __init__(self, application: OffscreenApplication, name: str, size: tuple[int, int]) -> None:
-        super().__init__(slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance(), size)
+        super().__init__(size)
         self._size = size
+        # The first to be drawn, so that all else is blended with it.
+        self._mapper = vtk.vtkImageMapper()
+        self._mapper.SetColorWindow(255)
+        self._mapper.SetColorLevel(127.5)
+        self._actor = vtk.vtkActor2D()
+        self._actor.SetMapper(self._mapper)
+        self._actor.GetProperty().SetDisplayLocationToBackground()
+        self.renderer.AddViewProp(self._actor)
         self.logic = slicer.vtkMRMLSliceLogic()
         self.logic.SetMRMLApplicationLogic(application.logic)
         self.logic.SetMRMLScene(application.scene)
@@ -180,15 +193,9 @@ class OffscreenSliceView(_OffscreenView):
         self.node.SetOrientation(orientation)
         self.node.SetLayoutColor(*colour)
         self.composite = self.logic.GetSliceCompositeNode()
-        self.managers.SetMRMLDisplayableNode(self.node)
+        self._draw(self.node, slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance())
         self.logic.SetDisplayableManagerGroup(self.managers)
         self.logic.ResizeSliceNode(*size)
-        self._mapper = vtk.vtkImageMapper()
-        self._mapper.SetColorWindow(255)
-        self._mapper.SetColorLevel(127.5)
-        self._actor = vtk.vtkActor2D()
-        self._actor.SetMapper(self._mapper)
-        self._actor.GetProperty().SetDisplayLocationToBackground()
 
     def show(
         self,
@@ -226,10 +233,8 @@ class OffscreenSliceView(_OffscreenView):
         self.logic.UpdatePipeline()
         # Without a volume there is no image, and its mapper would complain.
         connection = self.logic.GetImageDataConnection()
-        self.renderer.RemoveViewProp(self._actor)
-        if connection is not None:
-            self._mapper.SetInputConnection(connection)
-            self.renderer.AddViewProp(self._actor)
+        self._actor.SetVisibility(connection is not None)
+        self._mapper.SetInputConnection(connection)
         return super().image()
 
     def close(self) -> None:
@@ -249,7 +254,7 @@ class OffscreenThreeDView(_OffscreenView):
     """
 
     def __init__(self, application: OffscreenApplication, name: str, size: tuple[int, int]) -> None:
-        super().__init__(slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance(), size)
+        super().__init__(size)
         self.logic = slicer.vtkMRMLViewLogic()
         self.logic.SetMRMLApplicationLogic(application.logic)
         self.logic.SetMRMLScene(application.scene)
@@ -257,7 +262,7 @@ class OffscreenThreeDView(_OffscreenView):
         # The box around the scene is larger than what is in it: the camera would stand far away.
         self.node.SetBoxVisible(False)
         self.node.SetAxisLabelsVisible(False)
-        self.managers.SetMRMLDisplayableNode(self.node)
+        self._draw(self.node, slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance())
 
     def look_from(self, direction: Sequence[float], up: Sequence[float] = (0, 0, 1), zoom: float = 1.0) -> None:
         """Turn the camera so that it sees all from a (3,) direction (RAS), such as (0, 1, 0): from the front."""

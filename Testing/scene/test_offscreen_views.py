@@ -52,6 +52,11 @@ def test_centre_on_moves_the_slice_and_its_centre(application: Any) -> None:
     assert np.allclose(view.node.GetFieldOfView()[:2], (20, 10))
 
 
+def test_modules_have_their_logics(application: Any) -> None:
+    for module in ("Colors", "Volumes", "Segmentations", "Plots"):
+        assert application.logic.GetModuleLogic(module).GetMRMLScene() is application.scene
+
+
 def test_a_view_without_a_volume_is_black(application: Any) -> None:
     assert application.slice_view().image().max() == 0
 

@@ -1,0 +1,96 @@
+"""Colour tables of maps, and the legends that explain them in the views."""
+
+from collections.abc import Sequence
+
+import slicer
+import vtk
+
+from ..tasks.maps import Colour
+from .labels import Label
+
+#: Marks the tables that are made here, so that maps of one kind share one.
+_TABLE_ATTRIBUTE = "DMRIPretrain.ColorTable"
+
+#: Colours of even perceived steps from 0 to 1 (after the public-domain maps viridis and inferno of van der Walt and
+#: Smith), and a diverging one around 0.
+_MAPS: dict[str, tuple[Colour, ...]] = {
+    "probability": ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)),
+    "uncertainty": ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)),
+    "difference": ((33, 102, 172), (146, 197, 222), (247, 247, 247), (244, 165, 130), (178, 24, 43)),
+}
+_STEPS = 256
+
+
+def continuous_colours(scene: slicer.vtkMRMLScene, kind: str) -> slicer.vtkMRMLColorTableNode:
+    """The colour table of a kind of map, ``probability``, ``uncertainty`` or ``difference``, made where it is missing."""
+    existing = _find(scene, kind)
+    if existing is not None:
+        return existing
+    between = vtk.vtkColorTransferFunction()
+    between.SetColorSpaceToLab()
+    anchors = _MAPS[kind]
+    for index, colour in enumerate(anchors):
+        between.AddRGBPoint(index / (len(anchors) - 1), *(channel / 255 for channel in colour))
+    table = _new_table(scene, f"DMRIPretrain {kind}", kind, _STEPS)
+    for step in range(_STEPS):
+        table.SetColor(step, f"{step}", *between.GetColor(step / (_STEPS - 1)), 1.0)
+    return table
+
+
+def label_colours(scene: slicer.vtkMRMLScene, name: str, labels: Sequence[Label]) -> slicer.vtkMRMLColorTableNode:
+    """A colour table of labels, made where there is none of this name with the same labels; 0 is transparent."""
+    kind = f"{name}: " + ", ".join(f"{label.value} {label.name} {label.colour}" for label in labels)
+    existing = _find(scene, kind)
+    if existing is not None:
+        return existing
+    table = _new_table(scene, name, kind, 1 + max(label.value for label in labels))
+    for label in labels:
+        table.SetColor(label.value, label.name, *label.rgb, 1.0 if label.value else 0.0)
+    return table
+
+
+def _find(scene: slicer.vtkMRMLScene, kind: str) -> slicer.vtkMRMLColorTableNode | None:
+    for index in range(scene.GetNumberOfNodesByClass("vtkMRMLColorTableNode")):
+        node = scene.GetNthNodeByClass(index, "vtkMRMLColorTableNode")
+        if node.GetAttribute(_TABLE_ATTRIBUTE) == kind:
+            return node
+    return None
+
+
+def _new_table(scene: slicer.vtkMRMLScene, name: str, kind: str, count: int) -> slicer.vtkMRMLColorTableNode:
+    table = slicer.vtkMRMLColorTableNode()
+    table.SetName(name)
+    table.SetAttribute(_TABLE_ATTRIBUTE, kind)
+    table.SetTypeToUser()
+    table.SetHideFromEditors(False)
+    table.SetNumberOfColors(count)
+    table.GetLookupTable().SetRange(0, count - 1)
+    scene.AddNode(table)
+    return table
+
+
+def add_legend(
+    node: slicer.vtkMRMLVolumeNode, title: str, labels: Sequence[Label] = ()
+) -> slicer.vtkMRMLColorLegendDisplayNode:
+    """Explain the colours of a volume in the views that show it.
+
+    Args:
+        node: with a display node.
+        title: of the legend, with the unit where there is one.
+        labels: that the volume holds; without any it is a scale of numbers.
+    """
+    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node)
+    legend.SetTitleText(title)
+    legend.SetSize(0.12, 0.35)
+    legend.SetPosition(0.97, 0.06)
+    if labels:
+        legend.SetUseColorNamesForLabels(True)
+        legend.SetMaxNumberOfColors(len(labels))
+        legend.SetNumberOfLabels(len(labels))
+        legend.SetLabelFormat(legend.GetDefaultTextLabelFormat())
+    else:
+        legend.SetNumberOfLabels(5)
+        legend.SetLabelFormat("%.3g")
+    for text, size in ((legend.GetTitleTextProperty(), 16), (legend.GetLabelTextProperty(), 14)):
+        text.SetFontSize(size)
+    return legend

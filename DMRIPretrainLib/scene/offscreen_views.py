@@ -63,6 +63,8 @@ class OffscreenApplication:
     Attributes:
         scene: the MRML scene.
         logic: the application logic; ``logic.GetModuleLogic("Segmentations")`` gives one of a module.
+        slice_logics: those of the slice views.
+        view_logics: those of the 3D views.
     """
 
     def __init__(self) -> None:
@@ -75,10 +77,10 @@ class OffscreenApplication:
         self.logic.SetShareDirectory("share")
         self.logic.SetTemporaryPath(self._home.name)
         self.logic.SetMRMLScene(self.scene)
-        self._slice_logics = vtk.vtkCollection()
-        self._view_logics = vtk.vtkCollection()
-        self.logic.SetSliceLogics(self._slice_logics)
-        self.logic.SetViewLogics(self._view_logics)
+        self.slice_logics = vtk.vtkCollection()
+        self.view_logics = vtk.vtkCollection()
+        self.logic.SetSliceLogics(self.slice_logics)
+        self.logic.SetViewLogics(self.view_logics)
         # The application logic does not keep them alive.
         self._logics = [self._add_logic(module, getattr(slicer, name)()) for module, name in _LOGICS.items()]
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene)
@@ -97,14 +99,12 @@ class OffscreenApplication:
     def slice_view(self, name: str = "Red", size: tuple[int, int] = (400, 400)) -> "OffscreenSliceView":
         """A new slice view: Red is axial, Yellow sagittal, Green coronal; size is width and height in pixels."""
         view = OffscreenSliceView(self, name, size)
-        self._slice_logics.AddItem(view.logic)
         self._views.append(view)
         return view
 
     def three_d_view(self, size: tuple[int, int] = (400, 400)) -> "OffscreenThreeDView":
         """A new 3D view; size is width and height in pixels."""
-        view = OffscreenThreeDView(self, f"{1 + self._view_logics.GetNumberOfItems()}", size)
-        self._view_logics.AddItem(view.logic)
+        view = OffscreenThreeDView(self, f"{1 + self.view_logics.GetNumberOfItems()}", size)
         self._views.append(view)
         return view
 
@@ -113,8 +113,8 @@ class OffscreenApplication:
         for view in self._views:
             view.close()
         self._views.clear()
-        self._slice_logics.RemoveAllItems()
-        self._view_logics.RemoveAllItems()
+        self.slice_logics.RemoveAllItems()
+        self.view_logics.RemoveAllItems()
         self.scene.Clear(True)
         for factory in (
             slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance(),
@@ -124,17 +124,36 @@ class OffscreenApplication:
         self._home.cleanup()
 
 
+def offscreen_window(size: tuple[int, int]) -> vtk.vtkRenderWindow:
+    """A render window without a screen; size is width and height in pixels."""
+    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+        os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+    window = vtk.vtkRenderWindow()
+    window.SetOffScreenRendering(True)
+    window.SetMultiSamples(0)
+    window.SetSize(*size)
+    return window
+
+
+def rendered_image(window: vtk.vtkRenderWindow) -> np.ndarray:
+    """(height, width, 3) uint8 picture of a render window, drawn anew, top row first."""
+    window.Render()
+    grabber = vtk.vtkWindowToImageFilter()
+    grabber.SetInput(window)
+    grabber.SetInputBufferTypeToRGB()
+    grabber.ReadFrontBufferOff()
+    grabber.Update()
+    pixels = grabber.GetOutput()
+    width, height, _ = pixels.GetDimensions()
+    return vtk_to_numpy(pixels.GetPointData().GetScalars()).reshape(height, width, 3)[::-1].copy()
+
+
 class _OffscreenView:
     """A render window without a screen, and the displayable managers that fill it."""
 
     def __init__(self, size: tuple[int, int]) -> None:
-        if sys.platform == "linux" and not os.environ.get("DISPLAY"):
-            os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
         self.renderer = vtk.vtkRenderer()
-        self.window = vtk.vtkRenderWindow()
-        self.window.SetOffScreenRendering(True)
-        self.window.SetMultiSamples(0)
-        self.window.SetSize(*size)
+        self.window = offscreen_window(size)
         self.window.AddRenderer(self.renderer)
         self._interactor = vtk.vtkGenericRenderWindowInteractor()
         self._interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())
@@ -148,15 +167,7 @@ class _OffscreenView:
 
     def image(self) -> np.ndarray:
         """(height, width, 3) uint8 picture, top row first."""
-        self.window.Render()
-        grabber = vtk.vtkWindowToImageFilter()
-        grabber.SetInput(self.window)
-        grabber.SetInputBufferTypeToRGB()
-        grabber.ReadFrontBufferOff()
-        grabber.Update()
-        pixels = grabber.GetOutput()
-        width, height, _ = pixels.GetDimensions()
-        return vtk_to_numpy(pixels.GetPointData().GetScalars()).reshape(height, width, 3)[::-1].copy()
+        return rendered_image(self.window)
 
     def close(self) -> None:
         """Let go of the scene and the graphics."""
@@ -193,6 +204,7 @@ class OffscreenSliceView(_OffscreenView):
         self.node.SetOrientation(orientation)
         self.node.SetLayoutColor(*colour)
         self.composite = self.logic.GetSliceCompositeNode()
+        application.slice_logics.AddItem(self.logic)  # colour legends ask it which volumes are in the view
         self._draw(self.node, slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance())
         self.logic.SetDisplayableManagerGroup(self.managers)
         self.logic.ResizeSliceNode(*size)
@@ -262,6 +274,7 @@ class OffscreenThreeDView(_OffscreenView):
         # The box around the scene is larger than what is in it: the camera would stand far away.
         self.node.SetBoxVisible(False)
         self.node.SetAxisLabelsVisible(False)
+        application.view_logics.AddItem(self.logic)
         self._draw(self.node, slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance())
 
     def look_from(self, direction: Sequence[float], up: Sequence[float] = (0, 0, 1), zoom: float = 1.0) -> None:

@@ -187,6 +187,8 @@ class GlyphDisplay:
             else:
                 changed = slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent
                 self._of_sources.add(source, changed, self._on_source_change)
+                # All that is said after voxels have been changed in place, as by slicer.util.arrayFromVolumeModified.
+                self._of_sources.add(source, vtk.vtkCommand.ModifiedEvent, self._on_source_change)
 
     def _on_change(self, *_: Any) -> None:
         self.refresh()

@@ -72,7 +72,7 @@ class VoxelReport:
             names = [_fibre_name(number) for number in range(len(self.fibre_probabilities))]
             rows.append(("", _percentages(list(zip(names, self.fibre_probabilities, strict=True)))))
         for number, peak in enumerate(self.peaks, start=1):
-            direction = ", ".join(f"{value:+.2f}" for value in peak.direction)
+            direction = ", ".join(f"{round(value, 2) + 0.0:+.2f}" for value in peak.direction)
             rows.append((f"Peak {number}", f"{peak.amplitude:.2f}   ({direction})"))
         rows += [(f"Angle {i}, {j}", f"{angle:.0f}°") for i, j, angle in self.angles]
         if self.uncertainty is not None and self.peaks:

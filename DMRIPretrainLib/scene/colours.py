@@ -22,7 +22,7 @@ _STEPS = 256
 
 
 def continuous_colours(scene: slicer.vtkMRMLScene, kind: str) -> slicer.vtkMRMLColorTableNode:
-    """The colour table of a kind of map, ``probability``, ``uncertainty`` or ``difference``, made where it is missing."""
+    """The colour table of a kind of map: ``probability``, ``uncertainty`` or ``difference``; made where missing."""
     existing = _find(scene, kind)
     if existing is not None:
         return existing
@@ -46,6 +46,9 @@ def label_colours(scene: slicer.vtkMRMLScene, name: str, labels: Sequence[Label]
     table = _new_table(scene, name, kind, 1 + max(label.value for label in labels))
     for label in labels:
         table.SetColor(label.value, label.name, *label.rgb, 1.0 if label.value else 0.0)
+    defined = {label.value for label in labels if label.value}
+    for value in range(table.GetNumberOfColors()):
+        table.SetColorDefined(value, value in defined)  # others have no place in the legend
     return table
 
 
@@ -70,7 +73,7 @@ def _new_table(scene: slicer.vtkMRMLScene, name: str, kind: str, count: int) -> 
 
 
 def add_legend(
-    node: slicer.vtkMRMLVolumeNode, title: str, labels: Sequence[Label] = ()
+    node: slicer.vtkMRMLVolumeNode, title: str, labels: Sequence[Label] = (), numbers: int = 5
 ) -> slicer.vtkMRMLColorLegendDisplayNode:
     """Explain the colours of a volume in the views that show it.
 
@@ -78,19 +81,22 @@ def add_legend(
         node: with a display node.
         title: of the legend, with the unit where there is one.
         labels: that the volume holds; without any it is a scale of numbers.
+        numbers: on the scale.
     """
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node)
     legend.SetTitleText(title)
-    legend.SetSize(0.12, 0.35)
-    legend.SetPosition(0.97, 0.06)
+    # The texts grow with the legend, and those of the title with those of the labels.
+    legend.SetSize(0.1, min(0.05 * (len(labels) or numbers), 0.85))
+    legend.SetPosition(0.98, 0.04)
     if labels:
         legend.SetUseColorNamesForLabels(True)
         legend.SetMaxNumberOfColors(len(labels))
         legend.SetNumberOfLabels(len(labels))
         legend.SetLabelFormat(legend.GetDefaultTextLabelFormat())
     else:
-        legend.SetNumberOfLabels(5)
+        legend.SetNumberOfLabels(numbers)
         legend.SetLabelFormat("%.3g")
-    for text, size in ((legend.GetTitleTextProperty(), 16), (legend.GetLabelTextProperty(), 14)):
-        text.SetFontSize(size)
+    for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
+        text.SetFontFamilyToArial()
+        text.ShadowOn()
     return legend

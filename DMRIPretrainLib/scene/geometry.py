@@ -42,8 +42,8 @@ def rigid_transform_to_world(node: slicer.vtkMRMLTransformableNode) -> np.ndarra
         if np.allclose(rotation.T @ rotation, np.eye(3), atol=_RIGID_TOLERANCE) and np.linalg.det(rotation) > 0:
             return transform
     raise UserError(
-        f"{node.GetName()}: expected no parent transform or a rigid one, found {parent.GetName()}, which scales, mirrors "
-        "or bends; take the scan out of it and apply it to the results"
+        f"{node.GetName()}: expected no parent transform or a rigid one, found {parent.GetName()}, which scales, "
+        "mirrors or bends; take the scan out of it and apply it to the results"
     )
 
 

@@ -38,7 +38,7 @@ class Label:
     def terminology(self) -> str | None:
         """Slicer's entry of a standard terminology, for a tissue; None for other labels.
 
-        Its parts: list, category, type, modifier, list of regions, region, modifier; each code is scheme, value, meaning.
+        Its parts are list, category, type, modifier, list of regions, region, modifier; codes are scheme^value^meaning.
         """
         if self.name not in _TISSUE_CODES:
             return None

@@ -1,7 +1,8 @@
 """A scene of its own with slice and 3D views that draw into arrays: Slicer's display without its application.
 
 Inside Slicer the application has all of this already. Tests and pictures make it here, of the same MRML classes: what
-they draw is drawn by Slicer's own displayable managers.
+they draw is drawn by Slicer's own displayable managers. Make the views before the nodes that they show, as Slicer
+does: colour legends overlook what was there before them.
 """
 
 import os
@@ -14,6 +15,8 @@ import numpy as np
 import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
+
+from .slice_layers import show_in_slices
 
 #: Logics by the names of their modules. The colour logic comes first: the others look for its nodes.
 _LOGICS = {
@@ -77,6 +80,15 @@ class OffscreenApplication:
         self.logic.SetShareDirectory("share")
         self.logic.SetTemporaryPath(self._home.name)
         self.logic.SetMRMLScene(self.scene)
+        # Where data bundles are unpacked; the empty file tells the manager that the folder is its own.
+        bundles = Path(self._home.name) / "cache"
+        bundles.mkdir()
+        (bundles / ".slicer-cache").touch()
+        cache, self._data_io = slicer.vtkCacheManager(), slicer.vtkDataIOManager()
+        cache.SetRemoteCacheDirectory(str(bundles))
+        self._data_io.SetCacheManager(cache)
+        self.scene.SetCacheManager(cache)
+        self.scene.SetDataIOManager(self._data_io)
         self.slice_logics = vtk.vtkCollection()
         self.view_logics = vtk.vtkCollection()
         self.logic.SetSliceLogics(self.slice_logics)
@@ -212,15 +224,12 @@ class OffscreenSliceView(_OffscreenView):
     def show(
         self,
         background: slicer.vtkMRMLVolumeNode | None = None,
-        foreground: slicer.vtkMRMLVolumeNode | None = None,
-        label: slicer.vtkMRMLVolumeNode | None = None,
-        foreground_opacity: float = 0.5,
+        over: slicer.vtkMRMLVolumeNode | None = None,
+        opacity: float | None = None,
     ) -> None:
-        """Choose the volumes and fit the view to the background."""
-        self.composite.SetBackgroundVolumeID(background.GetID() if background else None)
-        self.composite.SetForegroundVolumeID(foreground.GetID() if foreground else None)
-        self.composite.SetForegroundOpacity(foreground_opacity)
-        self.composite.SetLabelVolumeID(label.GetID() if label else None)
+        """Choose the volumes, see ``show_in_slices``, and fit the view to the background."""
+        scene, name = self.node.GetScene(), self.node.GetLayoutName()
+        show_in_slices(scene, background, over=over, opacity=opacity, views=[name])
         self.fit()
 
     def fit(self) -> None:

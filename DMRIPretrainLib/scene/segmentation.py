@@ -93,7 +93,7 @@ def show_segment(
         node: the segmentation.
         segment: its name.
         visible: in slices and in 3D.
-        opacity: of its area in slices, 0 to 1.
+        opacity: of its area in slices, 0 to 1, times that of the whole segmentation.
         opacity_3d: of its surface, 0 to 1.
     """
     display = node.GetDisplayNode()

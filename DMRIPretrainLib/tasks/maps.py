@@ -114,6 +114,16 @@ def load_probabilities(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return _load(path, dimensions=4)
 
 
+def load_scalars(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(X, Y, Z) float32 values of a map of uncertainty, and the (4, 4) affine; NaN becomes zero.
+
+    Raises:
+        UserError: if the file cannot be read or is not 3D.
+    """
+    values, affine = _load(path, dimensions=3)
+    return np.nan_to_num(values), affine
+
+
 def _load(path: Path, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
     from ..scans.nifti import read_nifti_image
 

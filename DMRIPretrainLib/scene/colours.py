@@ -52,6 +52,16 @@ def label_colours(scene: slicer.vtkMRMLScene, name: str, labels: Sequence[Label]
     return table
 
 
+def labels_of_table(table: slicer.vtkMRMLColorNode) -> list[Label]:
+    """The labels that a colour table of :func:`label_colours` explains, without the background."""
+    labels, colour = [], [0.0] * 4
+    for value in range(1, table.GetNumberOfColors()):
+        if table.GetColorDefined(value) and table.GetColor(value, colour):
+            red, green, blue = (round(255 * channel) for channel in colour[:3])
+            labels.append(Label(value, table.GetColorName(value), (red, green, blue)))
+    return labels
+
+
 def _find(scene: slicer.vtkMRMLScene, kind: str) -> slicer.vtkMRMLColorTableNode | None:
     for index in range(scene.GetNumberOfNodesByClass("vtkMRMLColorTableNode")):
         node = scene.GetNthNodeByClass(index, "vtkMRMLColorTableNode")

@@ -13,10 +13,13 @@ import slicer.util
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.files import write_json, write_nifti
 from DMRIPretrainLib.scans.scan import Scan
+from DMRIPretrainLib.scene.compare import compare
+from DMRIPretrainLib.scene.curves import TrainingCurves
 from DMRIPretrainLib.scene.geometry import affine_of, world_affine
 from DMRIPretrainLib.scene.result import ShownResult, show_result
 from DMRIPretrainLib.scene.scan_nodes import node_to_scan, scan_to_node
 from DMRIPretrainLib.scene.slice_layers import show_in_slices
+from DMRIPretrainLib.scene.tables import add_metric_tables
 from DMRIPretrainLib.tasks import maps
 
 SHAPE = (8, 9, 10)
@@ -169,11 +172,17 @@ def test_some_of_the_maps_are_enough(scene: Any, folder: Path, scan_node: Any) -
     assert shown.uncertainty == {}
 
 
+_KINDS = (
+    *("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLScriptedModuleNode", "vtkMRMLTransformNode"),
+    *("vtkMRMLTableNode", "vtkMRMLPlotChartNode", "vtkMRMLPlotSeriesNode"),
+)
+
+
 def describe(scene: Any) -> dict[str, Any]:
     """All that a user would miss: by name, class, geometry, voxels, display, colours, place and references."""
     hierarchy = hierarchy_of(scene)
     found: dict[str, Any] = {}
-    for kind in ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLScriptedModuleNode", "vtkMRMLTransformNode"):
+    for kind in _KINDS:
         for index in range(scene.GetNumberOfNodesByClass(kind)):
             node = scene.GetNthNodeByClass(index, kind)
             entry: dict[str, Any] = {"class": node.GetClassName()}
@@ -183,6 +192,18 @@ def describe(scene: Any) -> dict[str, Any]:
                 entry |= segmentation_description(node)
             if kind == "vtkMRMLScriptedModuleNode":
                 entry["parameters"] = {name: node.GetParameter(name) for name in node.GetParameterNames()}
+            if kind == "vtkMRMLTableNode":
+                entry["cells"] = table_description(node)
+            if kind == "vtkMRMLPlotChartNode":
+                entry["titles"] = [node.GetTitle(), node.GetXAxisTitle(), node.GetYAxisTitle()]
+            if kind == "vtkMRMLPlotSeriesNode":
+                entry["series"] = [
+                    node.GetXColumnName(),
+                    node.GetYColumnName(),
+                    node.GetPlotType(),
+                    node.GetLineWidth(),
+                ]
+                entry["colour"] = np.round(node.GetColor(), 3).tolist()
             if node.IsA("vtkMRMLTransformableNode"):
                 parent = node.GetParentTransformNode()
                 entry["transform"] = parent.GetName() if parent is not None else None
@@ -222,6 +243,12 @@ def volume_description(node: Any) -> dict[str, Any]:
     return entry
 
 
+def table_description(node: Any) -> list[list[str]]:
+    columns = range(node.GetNumberOfColumns())
+    names = [node.GetColumnName(column) for column in columns]
+    return [names] + [[node.GetCellText(row, column) for column in columns] for row in range(node.GetNumberOfRows())]
+
+
 def segmentation_description(node: Any) -> dict[str, Any]:
     segmentation, display = node.GetSegmentation(), node.GetDisplayNode()
     entry: dict[str, Any] = {"opacity": display.GetOpacity2DFill()}
@@ -246,8 +273,14 @@ def test_a_saved_scene_comes_back_the_same(
     move(scene, scan_node)
     shown = show_result(folder, scan_node)
     shown.segmentation.GetDisplayNode().SetSegmentVisibility("GM", False)
+    shutil.copytree(folder, folder.with_name("after"))
+    compare(shown, show_result(folder.with_name("after"), scan_node, background=shown.background))
+    curves = TrainingCurves(scene, "run")
+    curves.add({"kind": "metric", "name": "Dice WM", "step": step, "value": step / 16} for step in range(8))
+    add_metric_tables(scene, "ours", {"orientation": {"dominant_mean": 6.5, "voxels": 1234}})
     before = describe(scene)
-    assert {"before crossings", "before glyphs", "before segmentation", "sub-01_dwi"} <= set(before)
+    expected = {"before crossings", "before glyphs", "before segmentation", "sub-01_dwi", "run validation chart"}
+    assert expected <= set(before)
     path = save_scene(application, tmp_path / "saved", bundle)
     shutil.rmtree(folder)
     scene.Clear(False)

@@ -342,7 +342,7 @@ def _slice_voxels(orientations: OrientationField, plane: Plane, settings: GlyphS
         if settings.kind is GlyphKind.PEAKS:
             return voxels, step
         voxels = voxels[plane.in_view(orientations.centres(voxels), orientations.edge * step / 2)]
-        voxels = orientations.with_fodf(voxels)
+        voxels = voxels[orientations.has_fodf(voxels)]
         if len(voxels) <= settings.fodf.most:
             return voxels, step
         step += 1
@@ -351,13 +351,11 @@ def _slice_voxels(orientations: OrientationField, plane: Plane, settings: GlyphS
 def _volume_voxels(orientations: OrientationField, settings: GlyphSettings) -> tuple[np.ndarray, int]:
     """The voxels to draw of a whole volume, and how many lie between two of them."""
     if settings.kind is GlyphKind.PEAKS:
-        most, drawable = settings.most_in_3d, orientations.peaks is not None
-        mask = np.any(orientations.peaks[..., 0, :], axis=-1) if orientations.peaks is not None else np.zeros((0, 0, 0))
+        mask, most = orientations.has_peak(settings.peaks.lower), settings.most_in_3d
     else:
-        most, drawable = settings.fodf.most, orientations.fodf is not None
-        mask = orientations.fodf[..., 0] > 0 if orientations.fodf is not None else np.zeros((0, 0, 0))
-    if drawable and orientations.mask is not None:
-        mask = mask & (orientations.mask != 0)
+        mask, most = orientations.has_fodf(), settings.fodf.most
+    if orientations.mask is not None:
+        mask &= orientations.mask != 0
     return voxels_in_mask(mask, settings.subsampling, most)
 
 

@@ -18,7 +18,7 @@ from .voxel_report import InspectedMaps, VoxelReport
 
 #: A coronal view as Slicer shows it: the patient's right on the left.
 CORONAL = Plane(np.zeros(3), np.array([-1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0]))
-_BACKGROUND = (0.045, 0.05, 0.06)
+_BACKGROUND = (0.0, 0.0, 0.0)
 _INK = (0.93, 0.94, 0.95)
 _FAINT = (0.58, 0.61, 0.65)
 #: Of the diameter of the fODF.

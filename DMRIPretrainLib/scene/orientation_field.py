@@ -60,11 +60,19 @@ class OrientationField:
             return voxels
         return voxels[self.mask[tuple(voxels.T)] != 0]
 
-    def with_fodf(self, voxels: np.ndarray) -> np.ndarray:
-        """Those of (N, 3) voxels that have an fODF: its mean is above zero."""
+    def has_peak(self, lower: float) -> np.ndarray:
+        """(X, Y, Z) bool: where the strongest peak is above an amplitude. Reads the whole volume."""
+        if self.peaks is None:
+            return np.zeros(self.shape, dtype=bool)
+        strongest = np.nan_to_num(self.peaks[..., 0, :])
+        return np.einsum("xyzc,xyzc->xyz", strongest, strongest) > max(lower, 1e-6) ** 2
+
+    def has_fodf(self, voxels: np.ndarray | None = None) -> np.ndarray:
+        """(N,) bool: which of (N, 3) voxels have an fODF, by its mean; without voxels (X, Y, Z) of all."""
         if self.fodf is None:
-            return voxels[:0]
-        return voxels[self.fodf[..., 0][tuple(voxels.T)] > 0]
+            return np.zeros(self.shape if voxels is None else len(voxels), dtype=bool)
+        means = self.fodf[..., 0]
+        return (means if voxels is None else means[tuple(voxels.T)]) > 0
 
     def world_peaks(self, voxels: np.ndarray) -> np.ndarray:
         """(N, K, 3) float32 peaks of (N, 3) voxels in the world; zero where there is none."""

@@ -191,6 +191,6 @@ def _fibre_name(number: int) -> str:
 
 
 def _percentages(items: Sequence[tuple[str, float]]) -> str:
-    """The probabilities that round to one per cent or more, the largest first."""
-    ordered = sorted(items, key=lambda item: -item[1])
-    return "   ".join(f"{name} {100 * p:.0f} %" for name, p in ordered if p >= 0.005)
+    """The three largest probabilities, those that round to one per cent or more."""
+    largest = sorted(items, key=lambda item: -item[1])[:3]
+    return "   ".join(f"{name} {100 * p:.0f} %" for name, p in largest if p >= 0.005)

@@ -11,18 +11,18 @@ from .labels import Label
 #: Marks the tables that are made here, so that maps of one kind share one.
 _TABLE_ATTRIBUTE = "DMRIPretrain.ColorTable"
 
-#: Colours of even perceived steps from 0 to 1 (after the public-domain maps viridis and inferno of van der Walt and
-#: Smith), and a diverging one around 0.
+#: Colours of even perceived steps (after the public-domain maps viridis and inferno of van der Walt and Smith).
 _MAPS: dict[str, tuple[Colour, ...]] = {
     "probability": ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)),
     "uncertainty": ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)),
-    "difference": ((33, 102, 172), (146, 197, 222), (247, 247, 247), (244, 165, 130), (178, 24, 43)),
 }
 _STEPS = 256
+#: A legend of more labels cannot be read, and is off until somebody asks for it.
+_MOST_IN_LEGEND = 20
 
 
 def continuous_colours(scene: slicer.vtkMRMLScene, kind: str) -> slicer.vtkMRMLColorTableNode:
-    """The colour table of a kind of map: ``probability``, ``uncertainty`` or ``difference``; made where missing."""
+    """The colour table of a kind of map, ``probability`` or ``uncertainty``; made where it is missing."""
     existing = _find(scene, kind)
     if existing is not None:
         return existing
@@ -95,9 +95,11 @@ def add_legend(
     """
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node)
     legend.SetTitleText(title)
-    # The texts grow with the legend, and those of the title with those of the labels.
-    legend.SetSize(0.1, min(0.05 * (len(labels) or numbers), 0.85))
+    # The texts grow with the legend, as far as the longest of them fits, and the title with them.
+    longest = max((len(label.name) for label in labels), default=0)
+    legend.SetSize(min(max(0.1, 0.022 * longest), 0.4), min(0.05 * (len(labels) or numbers), 0.85))
     legend.SetPosition(0.98, 0.04)
+    legend.SetVisibility(len(labels) <= _MOST_IN_LEGEND)
     if labels:
         legend.SetUseColorNamesForLabels(True)
         legend.SetMaxNumberOfColors(len(labels))

@@ -37,7 +37,7 @@ class TrainingCurves:
         self.tables: dict[str, slicer.vtkMRMLTableNode] = {}
 
     def add(self, events: Iterable[Mapping[str, Any]]) -> None:
-        """Take in further events of the job and draw what is new; those that are no points of curves are passed over."""
+        """Take in further events of the job and draw what is new; those that are no points of a curve are left out."""
         changed = {name for event in events if (name := self._take(event)) is not None}
         for kind in {_kind_of(name) for name in changed}:
             self._draw(kind)

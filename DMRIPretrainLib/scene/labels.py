@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from ..networks.model_card import read_header
 from ..tasks.maps import CROSSING_COLOURS, CROSSING_LABELS, TISSUE_COLOURS, TISSUES, Colour, distinct_colours
 
 #: SNOMED CT codes of the tissues, as in DICOM CID 7153 and Slicer's list of it.
@@ -77,7 +79,25 @@ def reported_labels(report: Mapping[str, Any], task: str) -> list[Label] | None:
     entries = report.get("labels", {}).get(task)
     if not entries:
         return None
-    return [Label(int(e["value"]), str(e["name"]), tuple(int(c) for c in e["colour"])) for e in entries]  # type: ignore[arg-type]
+    found = []
+    for entry in entries:
+        red, green, blue = map(int, entry["colour"])
+        found.append(Label(int(entry["value"]), str(entry["name"]), (red, green, blue)))
+    return found
+
+
+def model_labels(path: Path, task: str = "segmentation") -> list[Label]:
+    """Labels of a task as the header of a model file tells them; empty where the model does not answer it.
+
+    Raises:
+        UserError: if the file is missing or is no model.
+    """
+    heads = read_header(path)["architecture"].get("heads", [])
+    for head in heads:
+        if head["task"] == task:
+            entries = zip(head["values"], head["labels"], head["colours"], strict=True)
+            return [Label(int(value), str(name), (int(r), int(g), int(b))) for value, name, (r, g, b) in entries]
+    return []
 
 
 def labels_of(values: Sequence[int], report: Mapping[str, Any] | None = None) -> list[Label]:

@@ -1,6 +1,7 @@
 """A folder of results as nodes beside the scan, all at once."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from .segmentation import add_segmentation
 from .slice_layers import show_in_slices
 from .subject_hierarchy import add_folder, move_to_folder
 from .vector_volumes import add_vector_volume
+
+#: A colour table has an entry for every value up to the highest.
+_HIGHEST_LABEL = 100_000
 
 
 @dataclass
@@ -62,6 +66,7 @@ def show_result(
     *,
     name: str | None = None,
     background: slicer.vtkMRMLScalarVolumeNode | None = None,
+    labels: Sequence[Label] | None = None,
 ) -> ShownResult:
     """Add what ``predict`` or ``label`` has written to the scene of a scan, and show it in the slice views.
 
@@ -72,6 +77,7 @@ def show_result(
         scan: a node on the grid of the results.
         name: of the result; by default that of the folder.
         background: the anatomy; by default the mean b0 of the scan is made.
+        labels: of the segmentation; by default those that the report names, else the tissues where the values fit.
 
     Raises:
         UserError: if there is no map, one cannot be read or lies on another grid than the scan.
@@ -84,9 +90,12 @@ def show_result(
         background = add_mean_b0(scan) if is_scan else scan
     name = name or folder.name
     shown = ShownResult(name, scan, background, add_folder(scan, name), report)
-    _add_segmentation(shown, files)
+    _add_segmentation(shown, files, labels)
     _add_crossings(shown, files)
     _add_orientation(shown, files)
+    if shown.segmentation is not None and shown.crossings is not None:
+        # Two areas of colour over each other say nothing: the tissues are outlined.
+        shown.segmentation.GetDisplayNode().SetVisibility2DFill(False)
     show_in_slices(scan.GetScene(), background, over=shown.crossings)
     return shown
 
@@ -125,6 +134,11 @@ def _read(folder: Path, scan: slicer.vtkMRMLVolumeNode) -> _Files:
                 f"{folder / name}: expected the packages that read it, {error.name} is missing; install the "
                 "requirements first"
             ) from error
+        if read is maps.load_labels and arrays[name].max(initial=0) > _HIGHEST_LABEL:
+            raise UserError(
+                f"{folder / name}: expected label values up to {_HIGHEST_LABEL}, found {arrays[name].max()}; "
+                "number the labels anew"
+            )
         transforms[_transform_of(folder / name, affine, arrays[name].shape, scan)] = affine
     if len(transforms) > 1:
         raise UserError(f"{folder}: expected maps on one grid, found several; predict the scan again")
@@ -162,12 +176,12 @@ def _place(shown: ShownResult, files: _Files, node: slicer.vtkMRMLTransformableN
     node.SetAndObserveTransformNodeID(files.transform)
 
 
-def _add_segmentation(shown: ShownResult, files: _Files) -> None:
+def _add_segmentation(shown: ShownResult, files: _Files, labels: Sequence[Label] | None) -> None:
     values = files.maps.get(maps.SEGMENTATION)
     if values is None:
         return
     scene = shown.scan.GetScene()
-    labels = labels_of(np.unique(values).tolist(), shown.report)
+    labels = labels or labels_of(np.unique(values).tolist(), shown.report)
     shown.segmentation = add_segmentation(scene, f"{shown.name} segmentation", values, files.affine, labels, shown.scan)
     shown.labels = add_label_map(scene, f"{shown.name} labels", values, files.affine, labels, "Segmentation")
     for node in (shown.segmentation, shown.labels):
@@ -184,7 +198,7 @@ def _add_crossings(shown: ShownResult, files: _Files) -> None:
     _add_sureness(shown, files, "crossings", crossing_labels())
 
 
-def _add_sureness(shown: ShownResult, files: _Files, task: str, labels: list[Label]) -> None:
+def _add_sureness(shown: ShownResult, files: _Files, task: str, labels: Sequence[Label]) -> None:
     """Probabilities and uncertainty of a task whose answers are labels."""
     scene = shown.scan.GetScene()
     probabilities = files.maps.get(f"{task}_probabilities.nii.gz")

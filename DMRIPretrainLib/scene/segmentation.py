@@ -17,7 +17,7 @@ from .volumes import as_vtk_type
 #: Smoothing of the surfaces, 0 to 1: enough to lose the steps of voxels, and not the gyri.
 _SMOOTHING = 0.5
 #: How opaque the tissues are in 3D: what lies outside lets see what lies inside.
-_OPACITIES_3D = {"CSF": 0.15, "GM": 0.25, "WM": 1.0}
+_OPACITIES_3D = {"CSF": 0.1, "GM": 0.2, "WM": 1.0}
 _OPACITY_2D = 0.4
 
 
@@ -43,15 +43,17 @@ def add_segmentation(
         surfaces: whether to make surfaces for the 3D views.
 
     Returns:
-        The node. The identifiers of its segments are the names of the labels.
+        The node. The identifiers of its segments are the names of the labels, with the value where two are alike.
     """
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
     segmentation = node.GetSegmentation()
     image = _oriented_image(values, affine)
+    names = [label.name for label in labels]
     for label in labels:
         if label.value:
-            segmentation.AddSegment(_segment(label, image), label.name)
+            unique = label.name if names.count(label.name) == 1 else f"{label.name} {label.value}"
+            segmentation.AddSegment(_segment(label, image), unique)
     geometry = slicer.vtkSegmentationConverter.SerializeImageGeometry(image)
     segmentation.SetConversionParameter(
         slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName(), geometry

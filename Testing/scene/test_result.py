@@ -16,8 +16,10 @@ from DMRIPretrainLib.scans.scan import Scan
 from DMRIPretrainLib.scene.compare import compare
 from DMRIPretrainLib.scene.curves import TrainingCurves
 from DMRIPretrainLib.scene.geometry import affine_of, world_affine
+from DMRIPretrainLib.scene.labels import custom_labels
 from DMRIPretrainLib.scene.result import ShownResult, show_result
 from DMRIPretrainLib.scene.scan_nodes import node_to_scan, scan_to_node
+from DMRIPretrainLib.scene.segmentation import labels_in
 from DMRIPretrainLib.scene.slice_layers import show_in_slices
 from DMRIPretrainLib.scene.tables import add_metric_tables
 from DMRIPretrainLib.tasks import maps
@@ -99,6 +101,7 @@ def test_the_crossing_map_lies_over_the_b0_with_a_legend(application: Any, folde
     shown = show_result(folder, scan_node)
     assert view.composite.GetBackgroundVolumeID() == shown.background.GetID()
     assert view.composite.GetLabelVolumeID() == shown.crossings.GetID()
+    assert not shown.segmentation.GetDisplayNode().GetVisibility2DFill()  # both would be mud
     legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(shown.crossings)
     assert legend.GetTitleText() == "Fibre populations"
     shown.segmentation.GetDisplayNode().SetVisibility(False)
@@ -176,6 +179,27 @@ _KINDS = (
     *("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLScriptedModuleNode", "vtkMRMLTransformNode"),
     *("vtkMRMLTableNode", "vtkMRMLPlotChartNode", "vtkMRMLPlotSeriesNode"),
 )
+
+
+def test_own_labels_may_be_given(scene: Any, scan_node: Any, tmp_path: Path) -> None:
+    values = np.zeros(SHAPE, dtype=int)
+    values[2:4], values[5] = 4, 300
+    maps.save_segmentation(tmp_path / "own" / maps.SEGMENTATION, values, AFFINE)
+    shown = show_result(tmp_path / "own", scan_node, labels=custom_labels([4, 300], {4: "thalamus"}))
+    segmentation = shown.segmentation.GetSegmentation()
+    assert [segmentation.GetNthSegmentID(i) for i in range(2)] == ["thalamus", "label 300"]
+    table = shown.labels.GetDisplayNode().GetColorNode()
+    assert (table.GetColorName(4), table.GetColorName(300)) == ("thalamus", "label 300")
+    assert np.array_equal(labels_in(shown.segmentation, shown.labels), values)
+
+
+def test_labels_beyond_a_colour_table_are_refused(scene: Any, scan_node: Any, tmp_path: Path) -> None:
+    values = np.full(SHAPE, 2_000_000_000)
+    maps.save_segmentation(tmp_path / "own" / maps.SEGMENTATION, values, AFFINE)
+    before = scene.GetNumberOfNodes()
+    with pytest.raises(UserError, match=r"segmentation.nii.gz: expected label values up to 100000, found 2000000000"):
+        show_result(tmp_path / "own", scan_node)
+    assert scene.GetNumberOfNodes() == before
 
 
 def describe(scene: Any) -> dict[str, Any]:

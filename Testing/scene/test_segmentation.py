@@ -1,5 +1,6 @@
 """Segmentations: names, colours, codes, geometry, surfaces."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,20 @@ import vtk
 
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.scans.frames import cube_symmetries
-from DMRIPretrainLib.scene.labels import Label, custom_labels, labels_of, reported_labels, tissue_labels
+from DMRIPretrainLib.scene.labels import (
+    Label,
+    crossing_labels,
+    custom_labels,
+    labels_of,
+    model_labels,
+    reported_labels,
+    tissue_labels,
+)
 from DMRIPretrainLib.scene.segmentation import add_segmentation, labels_in, show_segment
 from DMRIPretrainLib.scene.volumes import new_volume
 from DMRIPretrainLib.tasks.segmentation import custom_head, tissue_head
 
+MODELS = Path(__file__).resolve().parents[2] / "Resources" / "Models"
 OBLIQUE = np.array([[0.96, -0.28, 0, 0], [0.28, 0.96, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
 
 
@@ -114,6 +124,15 @@ def test_labels_that_do_not_occur_are_empty_segments(scene: Any, application: An
     assert "~SCT^85756007^Tissue~SCT^85756007^Tissue~" in str(text)  # Slicer's default
 
 
+def test_labels_of_one_name_stay_apart(scene: Any) -> None:
+    labels = [Label(1, "cortex", (255, 0, 0)), Label(2, "cortex", (0, 255, 0)), Label(3, "other", (0, 0, 255))]
+    node = add_segmentation(scene, "own", blocks(), np.eye(4), labels)
+    segmentation = node.GetSegmentation()
+    found = {segmentation.GetNthSegmentID(i): segmentation.GetNthSegment(i).GetLabelValue() for i in range(3)}
+    assert found == {"cortex 1": 1, "cortex 2": 2, "other": 3}
+    assert segment(node, "cortex 2").GetName() == "cortex"
+
+
 def test_segments_are_seen_in_their_colours_and_can_be_hidden(application: Any) -> None:
     view = application.slice_view("Red", (140, 130))
     affine = np.diag([1.0, 1.0, 1.0, 1.0])
@@ -165,6 +184,11 @@ class TestLabels:
         report = {"labels": {"segmentation": [{"value": 4, "name": "spot", "colour": [1, 2, 3]}]}}
         assert labels_of([0, 4], report) == [Label(4, "spot", (1, 2, 3))]
         assert reported_labels(report, "crossings") is None
+
+    def test_the_header_of_a_model_names_them(self) -> None:
+        assert model_labels(MODELS / "tiny.safetensors") == tissue_labels()
+        assert model_labels(MODELS / "tiny.safetensors", "crossings") == crossing_labels()
+        assert model_labels(MODELS / "tiny.safetensors", "bundles") == []
 
     def test_without_a_report_they_are_tissues_where_the_values_fit(self) -> None:
         assert labels_of([0, 3]) == tissue_labels()

@@ -119,6 +119,26 @@ def test_the_scene_needs_numpy_and_slicer_alone() -> None:
     assert result.returncode == 0, result.stderr or "does Testing/scene/test_environment.py pass?"
 
 
+def test_the_scene_can_be_imported_before_slicer_has_loaded_its_modules() -> None:
+    """Slicer adds the classes of a module as it loads it, in an order that nobody knows: core classes are there."""
+    if importlib.util.find_spec("slicer") is None:
+        pytest.skip("slicer-core is not installed")
+    modules = [path.stem for path in sorted(SCENE.glob("[!_]*.py")) if path.stem != "offscreen_views"]
+    program = f"""
+import importlib, sys
+import slicer
+late = [name for name, value in vars(slicer).items() if "Module" in (getattr(value, "__module__", None) or "")]
+assert "vtkMRMLColorLegendDisplayNode" in late and "vtkMRMLSegmentationNode" not in late
+for name in late:
+    delattr(slicer, name)
+for name in {modules!r}:
+    importlib.import_module("DMRIPretrainLib.scene." + name)
+"""
+    run = [sys.executable, "-c", program]
+    result = subprocess.run(run, capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize("module", ["scipy.ndimage", "torch", "DMRIPretrainLib.scans.grid"])
 def test_the_check_above_notices_other_packages(module: str) -> None:
     result = import_with_numpy_alone(module)

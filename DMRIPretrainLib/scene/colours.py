@@ -84,7 +84,7 @@ def _new_table(scene: slicer.vtkMRMLScene, name: str, kind: str, count: int) -> 
 
 def add_legend(
     node: slicer.vtkMRMLVolumeNode, title: str, labels: Sequence[Label] = (), numbers: int = 5
-) -> slicer.vtkMRMLColorLegendDisplayNode:
+) -> "slicer.vtkMRMLColorLegendDisplayNode":  # quoted: Slicer may load the module that has it after ours
     """Explain the colours of a volume in the views that show it.
 
     Args:

@@ -203,10 +203,7 @@ class GlyphDisplay:
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _on_node_added(self, _scene: Any, _event: str, added: slicer.vtkMRMLNode) -> None:
-        if added.IsA("vtkMRMLSliceNode") and not self._busy():
-            self._follow(added)
-            self._draw_slice(self._followers[added.GetID()])
-        elif added.IsA("vtkMRMLAbstractViewNode"):
+        if added.IsA("vtkMRMLAbstractViewNode"):
             self.refresh()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
@@ -341,7 +338,8 @@ def _slice_voxels(orientations: OrientationField, plane: Plane, settings: GlyphS
         voxels = orientations.in_mask(voxels)
         if settings.kind is GlyphKind.PEAKS:
             return voxels, step
-        voxels = voxels[plane.in_view(orientations.centres(voxels), orientations.edge * step / 2)]
+        reach = settings.fodf.length * orientations.edge * step / 2
+        voxels = voxels[plane.in_view(orientations.centres(voxels), reach)]
         voxels = voxels[orientations.has_fodf(voxels)]
         if len(voxels) <= settings.fodf.most:
             return voxels, step

@@ -63,8 +63,8 @@ class PeakSettings:
     """
 
     scale: GlyphScale = GlyphScale.AMPLITUDE
-    length: float = 1.0
-    lower: float = 0.05
+    length: float = 1.5
+    lower: float = 0.1
     upper: float | None = None
     most: int = 3
     colour: PeakColour = PeakColour.DIRECTION
@@ -89,8 +89,8 @@ class FodfSettings:
     """
 
     scale: GlyphScale = GlyphScale.AMPLITUDE
-    length: float = 1.0
-    lower: float = 0.05
+    length: float = 1.5
+    lower: float = 0.1
     hide_negative: bool = True
     min_max: bool = False
     detail: int | None = None

@@ -16,7 +16,7 @@ from DMRIPretrainLib.scene.slab import Plane
 
 from .glyph_helpers import make_affine, random_rotation
 
-UNITY = FodfSettings(scale=GlyphScale.UNITY, lower=0.0, detail=3)
+UNITY = FodfSettings(scale=GlyphScale.UNITY, length=1.0, lower=0.0, detail=3)
 ORIGIN = np.zeros((1, 3), dtype=int)
 
 
@@ -103,8 +103,7 @@ def test_min_max_scaling_takes_the_smallest_value_away() -> None:
 
 def test_low_fodfs_and_empty_voxels_are_left_out_and_size_follows_the_amplitude() -> None:
     fodf = np.zeros((30, 1, 1, 45), dtype=np.float32)
-    for index in range(1, 30):
-        fodf[index] = coefficients_of(((0, 0, 1), 0.5))
+    fodf[1:] = coefficients_of(((0, 0, 1), 0.5))
     fodf[1] *= 0.5
     fodf[2] *= 0.1
     field = OrientationField(np.diag([2.0, 2.0, 2.0, 1.0]), fodf=fodf)

@@ -4,7 +4,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ from .glyph_helpers import drawn_lines, expected_ends, random_peaks, random_rota
 
 SHAPE = (10, 12, 14)
 AFFINE = np.array([[-2.0, 0, 0, 9], [0, 2, 0, -11], [0, 0, 2, -13], [0, 0, 0, 1]])
-LINES = GlyphSettings(peaks=PeakSettings(scale=GlyphScale.UNITY, lower=0.0))
+LINES = GlyphSettings(peaks=PeakSettings(scale=GlyphScale.UNITY, length=1.0, lower=0.0))
 
 
 @pytest.fixture
@@ -121,6 +121,54 @@ def test_views_that_come_and_go_are_followed_and_forgotten(
     application.scene.RemoveNode(late.node)
     assert len(models(application.scene)) == count - 1
     display.close()
+
+
+def test_views_that_come_while_the_scene_is_busy_are_followed_afterwards(
+    application: Any, views: dict[str, Any], peaks_node: Any
+) -> None:
+    scene = application.scene
+    display = GlyphDisplay(add_glyph_node(scene, peaks=peaks_node, settings=LINES))
+    scene.StartState(scene.BatchProcessState)
+    late = application.slice_view("Blue", (100, 100))
+    late.centre_on(np.zeros(3), 40.0)
+    assert len(models(scene)) == 3
+    scene.EndState(scene.BatchProcessState)
+    assert len(drawn_lines(late)) == 120
+    display.close()
+
+
+class _Paper:
+    """A canvas of another kind, such as a pipeline of LayerDM would be."""
+
+    sheets: ClassVar[list[Any]] = []
+
+    def __init__(self, owner: Any, name: str, *, in_slices: bool) -> None:
+        self.in_slices, self.mesh, self.style = in_slices, None, None
+        self.sheets.append(self)
+
+    def draw(self, mesh: Any, style: Any) -> None:
+        self.mesh, self.style = mesh, style
+
+    def hide(self) -> None:
+        self.mesh = None
+
+    def remove(self) -> None:
+        self.sheets.remove(self)
+
+
+def test_glyphs_can_be_drawn_in_another_way_than_with_models(
+    scene: Any, views: dict[str, Any], peaks_node: Any
+) -> None:
+    display = GlyphDisplay(add_glyph_node(scene, peaks=peaks_node, settings=LINES), make_canvas=_Paper)
+    assert models(scene) == []
+    lines = {sheet.style.views[0]: sheet.mesh.GetNumberOfLines() for sheet in _Paper.sheets if sheet.mesh}
+    assert lines == {
+        views["Red"].node.GetID(): 120,
+        views["Yellow"].node.GetID(): 168,
+        views["Green"].node.GetID(): 140,
+    }
+    display.close()
+    assert _Paper.sheets == []
 
 
 def test_settings_are_those_of_the_node(scene: Any, views: dict[str, Any], peaks_node: Any) -> None:
@@ -302,10 +350,10 @@ def test_a_saved_scene_shows_the_same_when_it_is_loaded(
 
 
 def test_fodfs_are_cropped_to_the_view_and_capped(scene: Any, views: dict[str, Any], fodf_node: Any) -> None:
-    settings = GlyphSettings(kind=GlyphKind.FODF, fodf=FodfSettings(detail=1), views=("Red",))
+    settings = GlyphSettings(kind=GlyphKind.FODF, fodf=FodfSettings(length=1.0, detail=1), views=("Red",))
     display = GlyphDisplay(add_glyph_node(scene, fodf=fodf_node, settings=settings))
     assert drawn_points(scene) == 120 * 42
-    display.settings = replace(settings, fodf=FodfSettings(detail=1, most=50))
+    display.settings = replace(settings, fodf=FodfSettings(length=1.0, detail=1, most=50))
     assert drawn_points(scene) == 5 * 6 * 42
     display.settings = settings
     views["Red"].node.SetFieldOfView(7.9, 7.9, 1)
@@ -315,7 +363,7 @@ def test_fodfs_are_cropped_to_the_view_and_capped(scene: Any, views: dict[str, A
 
 def test_fodfs_wait_until_the_slice_has_come_to_rest(scene: Any, views: dict[str, Any], fodf_node: Any) -> None:
     waiting: list[Callable[[], None]] = []
-    settings = GlyphSettings(kind=GlyphKind.FODF, fodf=FodfSettings(detail=1), views=("Red",))
+    settings = GlyphSettings(kind=GlyphKind.FODF, fodf=FodfSettings(length=1.0, detail=1), views=("Red",))
     display = GlyphDisplay(add_glyph_node(scene, fodf=fodf_node, settings=settings), schedule=waiting.append)
     assert views["Red"].image().any()
     for offset in (2.0, 4.0, 6.0):

@@ -27,7 +27,7 @@ UNUSUAL = GlyphSettings(
     most_in_3d=99,
     views=("Red", "1"),
     peaks=PeakSettings(GlyphScale.UNITY, 0.7, 0.2, 0.9, 2, PeakColour.UNCERTAINTY, 5, True, 0.2, True),
-    fodf=FodfSettings(GlyphScale.UNITY, 1.5, 0.2, False, True, 3, 55),
+    fodf=FodfSettings(GlyphScale.UNITY, 1.2, 0.2, False, True, 3, 55),
 )
 
 

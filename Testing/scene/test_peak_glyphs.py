@@ -15,7 +15,7 @@ from DMRIPretrainLib.scene.polydata import colours_of, points_of
 from .glyph_helpers import random_peaks
 
 AFFINE = np.diag([2.0, 3.0, 4.0, 1.0])
-UNITY = PeakSettings(scale=GlyphScale.UNITY, lower=0.0)
+UNITY = PeakSettings(scale=GlyphScale.UNITY, length=1.0, lower=0.0)
 
 
 def one_voxel(*peaks: tuple[float, float, float], uncertainty: float | None = None) -> OrientationField:

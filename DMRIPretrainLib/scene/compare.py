@@ -13,8 +13,8 @@ from ..errors import UserError
 from .colours import labels_of_table
 from .geometry import affine_of, grid_shape, same_grid
 from .labels import Label
-from .result import ShownResult
 from .result_maps import add_angle_map, add_label_map
+from .shown_result import ShownResult
 from .slice_layers import composite_nodes, refresh_legends, show_in_slices
 from .subject_hierarchy import place_beside
 from .vector_volumes import values_of

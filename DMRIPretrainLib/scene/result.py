@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,47 +17,13 @@ from .labels import Label, crossing_labels, labels_of
 from .result_maps import add_angle_map, add_crossing_map, add_entropy_map, add_label_map, add_probability_map
 from .scan_nodes import add_mean_b0
 from .segmentation import add_segmentation
+from .shown_result import ShownResult, keep, unique_name
 from .slice_layers import show_in_slices
 from .subject_hierarchy import add_folder, move_to_folder
 from .vector_volumes import add_vector_volume
 
 #: A colour table has an entry for every value up to the highest.
 _HIGHEST_LABEL = 100_000
-
-
-@dataclass
-class ShownResult:
-    """The nodes of one result; what the folder lacks is None or empty.
-
-    Attributes:
-        name: of the result.
-        scan: what it is about.
-        background: the anatomy to look at it on.
-        folder: item of the subject hierarchy that holds all of it.
-        report: content of ``report.json``.
-        segmentation: labels as segments.
-        labels: the same as a label volume.
-        crossings: number of fibre populations.
-        probabilities: of each label and number, by its name.
-        uncertainty: by task.
-        peaks: three values for each peak, world frame.
-        fodf: spherical harmonic coefficients, world frame.
-        glyphs: what a ``GlyphDisplay`` shows.
-    """
-
-    name: str
-    scan: slicer.vtkMRMLVolumeNode
-    background: slicer.vtkMRMLScalarVolumeNode
-    folder: int
-    report: dict[str, Any] = field(default_factory=dict)
-    segmentation: slicer.vtkMRMLSegmentationNode | None = None
-    labels: slicer.vtkMRMLLabelMapVolumeNode | None = None
-    crossings: slicer.vtkMRMLLabelMapVolumeNode | None = None
-    probabilities: dict[str, slicer.vtkMRMLScalarVolumeNode] = field(default_factory=dict)
-    uncertainty: dict[str, slicer.vtkMRMLScalarVolumeNode] = field(default_factory=dict)
-    peaks: slicer.vtkMRMLVectorVolumeNode | None = None
-    fodf: slicer.vtkMRMLVectorVolumeNode | None = None
-    glyphs: slicer.vtkMRMLScriptedModuleNode | None = None
 
 
 def show_result(
@@ -75,7 +41,7 @@ def show_result(
     Args:
         folder: with any of the maps of ``tasks.maps``, and ``report.json``.
         scan: a node on the grid of the results.
-        name: of the result; by default that of the folder.
+        name: of the result; by default that of the folder. It is numbered where there is such a result already.
         background: the anatomy; by default the mean b0 of the scan is made.
         labels: of the segmentation; by default those that the report names, else the tissues where the values fit.
 
@@ -88,7 +54,7 @@ def show_result(
     if background is None:
         is_scan = scan.IsA("vtkMRMLDiffusionWeightedVolumeNode")
         background = add_mean_b0(scan) if is_scan else scan
-    name = name or folder.name
+    name = unique_name(scan.GetScene(), name or folder.name)
     shown = ShownResult(name, scan, background, add_folder(scan, name), report)
     _add_segmentation(shown, files, labels)
     _add_crossings(shown, files)
@@ -171,9 +137,10 @@ def _read_report(folder: Path) -> dict[str, Any]:
     return report if isinstance(report, dict) else {}
 
 
-def _place(shown: ShownResult, files: _Files, node: slicer.vtkMRMLTransformableNode) -> None:
+def _place(shown: ShownResult, files: _Files, node: slicer.vtkMRMLTransformableNode, part: str, key: str = "") -> None:
     move_to_folder(node, shown.folder)
     node.SetAndObserveTransformNodeID(files.transform)
+    keep(shown, node, part, key)
 
 
 def _add_segmentation(shown: ShownResult, files: _Files, labels: Sequence[Label] | None) -> None:
@@ -184,8 +151,8 @@ def _add_segmentation(shown: ShownResult, files: _Files, labels: Sequence[Label]
     labels = labels or labels_of(np.unique(values).tolist(), shown.report)
     shown.segmentation = add_segmentation(scene, f"{shown.name} segmentation", values, files.affine, labels, shown.scan)
     shown.labels = add_label_map(scene, f"{shown.name} labels", values, files.affine, labels, "Segmentation")
-    for node in (shown.segmentation, shown.labels):
-        _place(shown, files, node)
+    _place(shown, files, shown.segmentation, "segmentation")
+    _place(shown, files, shown.labels, "labels")
     _add_sureness(shown, files, "segmentation", labels)
 
 
@@ -194,7 +161,7 @@ def _add_crossings(shown: ShownResult, files: _Files) -> None:
     if values is None:
         return
     shown.crossings = add_crossing_map(shown.scan.GetScene(), f"{shown.name} crossings", values, files.affine)
-    _place(shown, files, shown.crossings)
+    _place(shown, files, shown.crossings, "crossings")
     _add_sureness(shown, files, "crossings", crossing_labels())
 
 
@@ -209,13 +176,11 @@ def _add_sureness(shown: ShownResult, files: _Files, task: str, labels: Sequence
                 node = add_probability_map(
                     scene, f"{shown.name} probability of {of}", probabilities[..., index], files.affine
                 )
-                _place(shown, files, node)
-                shown.probabilities[label.name] = node
+                _place(shown, files, node, "probabilities", label.name)
     entropy = files.maps.get(f"{task}_uncertainty.nii.gz")
     if entropy is not None:
         node = add_entropy_map(scene, f"{shown.name} uncertainty of {task}", entropy, files.affine)
-        _place(shown, files, node)
-        shown.uncertainty[task] = node
+        _place(shown, files, node, "uncertainty", task)
 
 
 def _add_orientation(shown: ShownResult, files: _Files) -> None:
@@ -224,10 +189,9 @@ def _add_orientation(shown: ShownResult, files: _Files) -> None:
     if spread is not None:
         name = f"{shown.name} uncertainty of direction"
         node = add_angle_map(scene, name, spread, files.affine, "Uncertainty")
-        _place(shown, files, node)
-        shown.uncertainty["orientation"] = node
-    shown.peaks = _add_vectors(shown, files, maps.PEAKS, "peaks")
-    shown.fodf = _add_vectors(shown, files, maps.FOD, "fODF")
+        _place(shown, files, node, "uncertainty", "orientation")
+    shown.peaks = _add_vectors(shown, files, maps.PEAKS, "peaks", "peaks")
+    shown.fodf = _add_vectors(shown, files, maps.FOD, "fODF", "fodf")
     if shown.peaks is None and shown.fodf is None:
         return
     inspected = {
@@ -247,11 +211,14 @@ def _add_orientation(shown: ShownResult, files: _Files) -> None:
         inspected={role: node for role, node in inspected.items() if node is not None},
         name=f"{shown.name} glyphs",
     )
+    keep(shown, shown.glyphs, "glyphs")
 
 
-def _add_vectors(shown: ShownResult, files: _Files, file: str, what: str) -> slicer.vtkMRMLVectorVolumeNode | None:
+def _add_vectors(
+    shown: ShownResult, files: _Files, file: str, what: str, part: str = ""
+) -> slicer.vtkMRMLVectorVolumeNode | None:
     if file not in files.maps:
         return None
     node = add_vector_volume(shown.scan.GetScene(), files.maps[file], files.affine, f"{shown.name} {what}")
-    _place(shown, files, node)
+    _place(shown, files, node, part)
     return node

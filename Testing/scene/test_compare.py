@@ -13,8 +13,9 @@ from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.scans.scan import Scan
 from DMRIPretrainLib.scene.compare import COMPARE_LAYOUT, COMPARE_VIEWS, Comparison, compare, show_side_by_side
 from DMRIPretrainLib.scene.geometry import affine_of
-from DMRIPretrainLib.scene.result import ShownResult, show_result
+from DMRIPretrainLib.scene.result import show_result
 from DMRIPretrainLib.scene.scan_nodes import scan_to_node
+from DMRIPretrainLib.scene.shown_result import ShownResult
 from DMRIPretrainLib.tasks import maps
 
 SHAPE = (6, 7, 8)

@@ -17,9 +17,10 @@ from DMRIPretrainLib.scene.compare import compare
 from DMRIPretrainLib.scene.curves import TrainingCurves
 from DMRIPretrainLib.scene.geometry import affine_of, world_affine
 from DMRIPretrainLib.scene.labels import custom_labels
-from DMRIPretrainLib.scene.result import ShownResult, show_result
+from DMRIPretrainLib.scene.result import show_result
 from DMRIPretrainLib.scene.scan_nodes import node_to_scan, scan_to_node
 from DMRIPretrainLib.scene.segmentation import labels_in
+from DMRIPretrainLib.scene.shown_result import ShownResult, shown_results
 from DMRIPretrainLib.scene.slice_layers import show_in_slices
 from DMRIPretrainLib.scene.tables import add_metric_tables
 from DMRIPretrainLib.tasks import maps
@@ -289,6 +290,30 @@ def segmentation_description(node: Any) -> dict[str, Any]:
     return entry
 
 
+def parts_of(shown: ShownResult) -> dict[str, Any]:
+    """Names of the nodes of a result."""
+    parts: dict[str, Any] = {"folder": hierarchy_of(shown.scan.GetScene()).GetItemName(shown.folder)}
+    for part, content in vars(shown).items():
+        if part in ("probabilities", "uncertainty"):
+            parts[part] = {key: node.GetName() for key, node in content.items()}
+        elif part not in ("folder", "report", "name"):
+            parts[part] = content.GetName() if content is not None else None
+    return parts
+
+
+def test_a_second_result_of_the_same_name_is_numbered(scene: Any, folder: Path, scan_node: Any) -> None:
+    first = show_result(folder, scan_node)
+    second = show_result(folder, scan_node, background=first.background)
+    assert (first.name, second.name) == ("before", "before 2")
+    assert [parts_of(result) for result in shown_results(scene)] == [parts_of(first), parts_of(second)]
+
+
+def test_a_result_whose_scan_is_gone_is_none(scene: Any, folder: Path, scan_node: Any) -> None:
+    show_result(folder, scan_node)
+    scene.RemoveNode(scan_node)
+    assert shown_results(scene) == []
+
+
 @pytest.mark.parametrize("bundle", [False, True], ids=["mrml", "mrb"])
 def test_a_saved_scene_comes_back_the_same(
     application: Any, folder: Path, scan_node: Any, tmp_path: Path, bundle: bool
@@ -298,7 +323,8 @@ def test_a_saved_scene_comes_back_the_same(
     shown = show_result(folder, scan_node)
     shown.segmentation.GetDisplayNode().SetSegmentVisibility("GM", False)
     shutil.copytree(folder, folder.with_name("after"))
-    compare(shown, show_result(folder.with_name("after"), scan_node, background=shown.background))
+    parts = [parts_of(shown), parts_of(show_result(folder.with_name("after"), scan_node, background=shown.background))]
+    compare(*shown_results(scene))
     curves = TrainingCurves(scene, "run")
     curves.add({"kind": "metric", "name": "Dice WM", "step": step, "value": step / 16} for step in range(8))
     add_metric_tables(scene, "ours", {"orientation": {"dominant_mean": 6.5, "voxels": 1234}})
@@ -316,6 +342,7 @@ def test_a_saved_scene_comes_back_the_same(
     for name, entry in before.items():
         for key, value in entry.items():
             assert after[name].get(key) == value, f"{name}: {key}"
+    assert [parts_of(result) for result in shown_results(scene)] == parts
 
 
 def save_scene(application: Any, folder: Path, bundle: bool) -> Path:

@@ -8,6 +8,9 @@ import vtk
 
 from ..tasks.maps import CROSSING_LABELS
 
+#: Endings of names that tell a unit.
+_UNITS = {"_mm": "mm", "_ml": "ml", "_percent": "%"}
+
 
 def add_metric_tables(
     scene: slicer.vtkMRMLScene, name: str, metrics: Mapping[str, Any]
@@ -43,21 +46,25 @@ def _add_group(scene: slicer.vtkMRMLScene, name: str, content: Mapping[str, Any]
         header = ["reference", *(f"found {label}" for label in CROSSING_LABELS)]
         rows = [[label, *row] for label, row in zip(CROSSING_LABELS, confusion, strict=False)]
         tables.append(_add_table(scene, f"{name} confusion", header, rows))
-    single = _singles({key: value for key, value in content.items() if key != "confusion"})
+    single = _singles(content)
     if single:
         tables.append(_add_pairs(scene, name, single))
     return tables
 
 
 def _singles(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What is no group; lists, such as F1 by number of fibres, are spread out."""
+    """What is no group; beside a confusion matrix a list, such as that of F1, has an item for each number of fibres."""
     found: dict[str, Any] = {}
+    by_number = "confusion" in content
     for key, value in content.items():
+        name = _spoken(key)
         if isinstance(value, Sequence) and not isinstance(value, str):
-            names = CROSSING_LABELS if len(value) == len(CROSSING_LABELS) else [str(i + 1) for i in range(len(value))]
-            found |= {f"{_spoken(key)}, {label}": item for label, item in zip(names, value, strict=True)}
+            if by_number and key != "confusion" and len(value) == len(CROSSING_LABELS):
+                found |= {f"{name}, {label}": item for label, item in zip(CROSSING_LABELS, value, strict=True)}
+            elif not any(isinstance(item, Mapping | list) for item in value):
+                found[name] = ", ".join(map(_text, value))
         elif not isinstance(value, Mapping):
-            found[_spoken(key)] = value
+            found[name] = value
     return found
 
 
@@ -92,4 +99,8 @@ def _text(value: Any) -> str:
 
 
 def _spoken(key: str) -> str:
-    return str(key).replace("_", " ")
+    """``hd95 [mm]`` of ``hd95_mm``."""
+    for ending, unit in _UNITS.items():
+        if key.endswith(ending):
+            key = key.removesuffix(ending) + f" [{unit}]"
+    return key.replace("_", " ")

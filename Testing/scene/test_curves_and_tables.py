@@ -137,7 +137,7 @@ def test_an_evaluation_becomes_tables(scene: Any) -> None:
         "ours orientation",
     }
     (segmentation,) = tables["ours segmentation"]
-    assert [segmentation.GetColumnName(i) for i in range(3)] == ["name", "dice", "hd95 mm"]
+    assert [segmentation.GetColumnName(i) for i in range(3)] == ["name", "dice", "hd95 [mm]"]
     assert [row[0] for row in cells(segmentation)] == ["CSF", "WM"]
     assert column(segmentation, "dice") == [0.5, 0.75]
     (confusion,) = tables["ours crossings confusion"]
@@ -146,6 +146,26 @@ def test_an_evaluation_becomes_tables(scene: Any) -> None:
     assert ["f1, two", "0.7"] in cells(crossings)
     (orientation,) = tables["ours orientation"]
     assert cells(orientation) == [["dominant mean", "6.5"], ["voxels", "1234"], ["undefined", "undefined"]]
+
+
+def test_a_report_of_a_prediction_becomes_tables(scene: Any) -> None:
+    report = {
+        "shells_used": [700, 1200, 2000, 3000],  # as many as there are numbers of fibres
+        "tasks": ["crossings", "segmentation"],
+        "brain_ml": 1364.3,
+        "outside": [],
+        "segmentation_ml": {"CSF": 211.7, "WM": 377.8},
+        "labels": {"segmentation": [{"value": 1, "name": "CSF", "colour": [0, 1, 2]}]},
+    }
+    first, second = add_metric_tables(scene, "ours", report)
+    assert cells(first) == [
+        ["shells used", "700, 1200, 2000, 3000"],
+        ["tasks", "crossings, segmentation"],
+        ["brain [ml]", "1364"],
+        ["outside", ""],
+    ]
+    assert second.GetName() == "ours segmentation [ml]"
+    assert column(second, "value") == [211.7, 377.8]
 
 
 def test_a_report_without_numbers_makes_no_table(scene: Any) -> None:

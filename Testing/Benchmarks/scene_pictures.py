@@ -175,7 +175,7 @@ def find_places(field: OrientationField, brain: np.ndarray) -> Places:
     axial = best_plane(
         world[:, 2], [red * (beside < 15) * middle, blue * (beside > 12) * (beside < 35) * middle], centre[2]
     )
-    cingulum = green * (beside > 4) * (beside < 14) * (world[:, 2] > centre[2] + 5)
+    cingulum = green * (beside > 4) * (beside < 11) * (world[:, 2] > centre[2] + 5)
     sagittal = best_plane(world[:, 0], [cingulum], centre[0])
     # No direction is both: of two peaks one runs across and one up.
     across, up = (np.where(units[..., axis] > 0.72, amplitudes, 0).max(axis=1) for axis in (0, 2))
@@ -305,7 +305,7 @@ class Studio:
         picture = Image.fromarray(inspector_image(maps, report, (1400 * FINER, 700 * FINER))).reduce(FINER)
         page = Image.new("RGB", (picture.width, HEAD + picture.height + FOOT), PAPER)
         page.paste(picture, (0, HEAD))
-        return signed(page, "The inspector at that crossing", self.caption)
+        return signed(page, "The inspector, at a voxel where they cross", self.caption)
 
     def segmentation_3d(self) -> Image.Image:
         """The tissues as surfaces: all of them, then white matter in the glass of grey matter."""

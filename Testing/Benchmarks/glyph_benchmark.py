@@ -53,7 +53,7 @@ def main() -> None:
         print(line, flush=True)
 
 
-def fastest(task: Callable[[], object], repeats: int = 7) -> float:
+def fastest(task: Callable[[], object], repeats: int = 20) -> float:
     """Milliseconds of the fastest run."""
     times = []
     for _ in range(repeats):
@@ -72,7 +72,7 @@ def make_field(shape: tuple[int, int, int], seed: int = 0) -> OrientationField:
     return OrientationField(AFFINE, peaks, fodf)
 
 
-def measure_building(repeats: int = 7) -> list[Line]:
+def measure_building(repeats: int = 20) -> list[Line]:
     """Meshes alone, from voxels that are chosen already, out of the memory of a volume node."""
     field = make_field((200, 100, 1))
     voxels = np.argwhere(np.ones(field.shape, dtype=bool))
@@ -102,7 +102,7 @@ def _shapes(
     return fastest(lambda: fodf_meshes(field, voxels, settings, facing=facing), repeats)
 
 
-def measure_following(shape: tuple[int, int, int] = (200, 200, 100), repeats: int = 7) -> list[Line]:
+def measure_following(shape: tuple[int, int, int] = (200, 200, 100), repeats: int = 20) -> list[Line]:
     """Slices that move, with all that watches them."""
     application = OffscreenApplication()
     view = application.slice_view("Red", (800, 800))

@@ -2,11 +2,12 @@
 VENV := .venv
 PYTHON_SOURCES := DMRIPretrainLib Testing
 
-.PHONY: help env demo test lint FORCE
+.PHONY: help env demo pictures test lint FORCE
 
 help:
 	@echo "make demo                         predict a real scan and a simulated brain, fine-tune, compare"
 	@echo "make demo SCAN=path/dwi.nii.gz    the same on your own scan (bval and bvec beside it)"
+	@echo "make pictures                     draw results as 3D Slicer shows them, without a screen (SCAN=... as above)"
 	@echo "make test                         check and test everything that needs no GPU"
 	@echo "make lint                         ruff and mypy alone"
 	@echo "make env                          the developer's environment, in $(VENV)"
@@ -17,6 +18,9 @@ env: $(VENV)/.ready-dev
 
 demo: $(VENV)/.ready-run
 	$(VENV)/bin/dmri-pretrain demo $(if $(SCAN),--scan "$(SCAN)")
+
+pictures: $(VENV)/.ready-test
+	$(VENV)/bin/python Testing/Benchmarks/scene_pictures.py $(if $(SCAN),--scan "$(SCAN)")
 
 test: lint
 	$(VENV)/bin/python -m pytest

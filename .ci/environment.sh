@@ -129,6 +129,19 @@ install_package() {
         fail "pip could not install DMRIPretrain; the lines above tell why"
 }
 
+# --- OpenGL ---------------------------------------------------------------------------------------
+
+# The tests of the scene layer draw with VTK, which ends the process where these libraries are missing.
+install_opengl() {
+    [ "$(uname -s)" = Linux ] || return 0
+    missing=$("$venv/bin/python" -c 'from ctypes.util import find_library as find
+print(*(package for name, package in (("GL", "libgl1"), ("EGL", "libegl1")) if not find(name)))')
+    [ -n "$missing" ] || return 0
+    # Unquoted: one or two names.
+    # shellcheck disable=SC2086
+    apt_install $missing || say "the tests of the scene layer need $missing, which could not be installed"
+}
+
 # What `make` looks at to see that nothing is left to do; a level holds the ones below it.
 mark_ready() {
     touch "$venv/.ready-run"
@@ -139,4 +152,5 @@ mark_ready() {
 pip --version >/dev/null 2>&1 || make_virtual_environment
 install_torch
 install_package
+if [ "$level" != run ]; then install_opengl; fi
 mark_ready

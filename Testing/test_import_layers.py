@@ -1,6 +1,7 @@
 """The three layers and what each may import: library, scene, module."""
 
 import ast
+import importlib.util
 import subprocess
 import sys
 import tomllib
@@ -28,6 +29,7 @@ LIGHT_MODULES = [
     "DMRIPretrainLib.scans.frames",
     "DMRIPretrainLib.scans.gradient_table",
     "DMRIPretrainLib.scans.scan",
+    "DMRIPretrainLib.tasks.maps",
     *(f"DMRIPretrainLib.jobs.{path.stem}" for path in sorted((LIBRARY / "jobs").glob("[!_]*.py"))),
 ]
 
@@ -70,15 +72,19 @@ def test_the_slicer_module_never_imports_torch() -> None:
     assert offences(list(MODULE.rglob("*.py")), TORCH) == {}
 
 
-def import_with_numpy_alone(module: str) -> subprocess.CompletedProcess[str]:
-    """Import a module in a fresh interpreter that has the standard library, numpy and this package only."""
+#: What slicer-core is made of; Slicer has the same beside numpy.
+SLICER_CORE = ("slicer", "slicer_core", "vtk", "vtkmodules")
+
+
+def import_with_numpy_alone(module: str, others: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Import a module in a fresh interpreter that has the standard library, numpy, this package and ``others`` only."""
     program = f"""
 import sys
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         top = name.split(".")[0]
-        if top not in sys.stdlib_module_names and top not in ("numpy", "DMRIPretrainLib"):
+        if top not in sys.stdlib_module_names and top not in ("numpy", "DMRIPretrainLib", *{others!r}):
             raise ImportError(f"{{name}} is imported")
 
 sys.path.insert(0, {str(REPOSITORY)!r})
@@ -100,6 +106,36 @@ def _with_site(program: str) -> str:
 @pytest.mark.parametrize("module", LIGHT_MODULES)
 def test_what_slicer_imports_needs_numpy_alone(module: str) -> None:
     result = import_with_numpy_alone(module)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_scene_needs_numpy_and_slicer_alone() -> None:
+    if importlib.util.find_spec("slicer") is None:
+        pytest.skip("slicer-core is not installed")
+    # All in one process: it takes a second to load Slicer's libraries.
+    modules = [f"DMRIPretrainLib.scene.{path.stem}" for path in sorted(SCENE.glob("[!_]*.py"))]
+    assert len(modules) > 10
+    result = import_with_numpy_alone(", ".join(modules), SLICER_CORE)
+    assert result.returncode == 0, result.stderr or "does Testing/scene/test_environment.py pass?"
+
+
+def test_the_scene_can_be_imported_before_slicer_has_loaded_its_modules() -> None:
+    """Slicer adds the classes of a module as it loads it, in an order that nobody knows: core classes are there."""
+    if importlib.util.find_spec("slicer") is None:
+        pytest.skip("slicer-core is not installed")
+    modules = [path.stem for path in sorted(SCENE.glob("[!_]*.py")) if path.stem != "offscreen_views"]
+    program = f"""
+import importlib, sys
+import slicer
+late = [name for name, value in vars(slicer).items() if "Module" in (getattr(value, "__module__", None) or "")]
+assert "vtkMRMLColorLegendDisplayNode" in late and "vtkMRMLSegmentationNode" not in late
+for name in late:
+    delattr(slicer, name)
+for name in {modules!r}:
+    importlib.import_module("DMRIPretrainLib.scene." + name)
+"""
+    run = [sys.executable, "-c", program]
+    result = subprocess.run(run, capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert result.returncode == 0, result.stderr
 
 

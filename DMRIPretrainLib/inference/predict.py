@@ -27,11 +27,7 @@ from .predictor import Predictor
 from .preview import legend_of, render_preview
 from .uncertainty import direction_spread, direction_subsets, normalised_entropy
 
-REPORT = "report.json"
 PREVIEW = "preview.png"
-SEGMENTATION_UNCERTAINTY = "segmentation_uncertainty.nii.gz"
-CROSSINGS_UNCERTAINTY = "crossings_uncertainty.nii.gz"
-ORIENTATION_UNCERTAINTY = "orientation_uncertainty.nii.gz"
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ def predict(
     report = _report(scan, prepared, predictions) | {"outside": outside}
     report["models"] = {str(m.path): _describe(m, error) for m, error in zip(models, errors, strict=True)}
     report |= {"device": str(where), "seconds": round(seconds, 2), "ensemble": ensemble}
-    write_json(out / REPORT, report)
+    write_json(out / maps.REPORT, report)
     return report
 
 
@@ -172,15 +168,15 @@ def _save(out: Path, prediction: Prediction, affine: np.ndarray) -> None:
     if prediction.head.task == "orientation":
         maps.save_peaks(out / maps.PEAKS, answer, affine)
         maps.save_fod(out / maps.FOD, probabilities, affine)
-        name = ORIENTATION_UNCERTAINTY
+        name = maps.ORIENTATION_UNCERTAINTY
     elif prediction.head.task == "crossings":
         maps.save_crossings(out / maps.CROSSINGS, answer, affine)
         maps.save_probabilities(out / maps.CROSSINGS_PROBABILITIES, probabilities, affine)
-        name = CROSSINGS_UNCERTAINTY
+        name = maps.CROSSINGS_UNCERTAINTY
     else:
         maps.save_segmentation(out / maps.SEGMENTATION, answer, affine)
         maps.save_probabilities(out / maps.SEGMENTATION_PROBABILITIES, probabilities, affine)
-        name = SEGMENTATION_UNCERTAINTY
+        name = maps.SEGMENTATION_UNCERTAINTY
     if uncertainty is not None:
         write_nifti(out / name, uncertainty.astype(np.float32), affine)
 
@@ -214,6 +210,10 @@ def _report(scan: Scan, prepared: PreparedScan, predictions: dict[str, Predictio
     for task, prediction in predictions.items():
         if task != "orientation":
             head = prediction.head
+            report.setdefault("labels", {})[task] = [
+                {"value": value, "name": name, "colour": colour}
+                for value, name, colour in zip(head.values, head.labels, head.colours, strict=True)
+            ]
             volumes = zip(head.labels, head.values, strict=True)
             report[f"{task}_ml"] = {n: round(float((prediction.answer == v).sum()) * voxel, 1) for n, v in volumes if v}
         if prediction.uncertainty is not None:

@@ -5,6 +5,7 @@ fODFs in the basis of MRtrix3, so that ``mrview`` opens peaks and fODFs as they 
 (https://mrtrix.readthedocs.io/en/latest/concepts/spherical_harmonics.html).
 """
 
+import colorsys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,11 @@ PEAKS = "peaks.nii.gz"
 FOD = "fod.nii.gz"
 SEGMENTATION_PROBABILITIES = "segmentation_probabilities.nii.gz"
 CROSSINGS_PROBABILITIES = "crossings_probabilities.nii.gz"
+SEGMENTATION_UNCERTAINTY = "segmentation_uncertainty.nii.gz"
+CROSSINGS_UNCERTAINTY = "crossings_uncertainty.nii.gz"
+ORIENTATION_UNCERTAINTY = "orientation_uncertainty.nii.gz"
+#: Numbers beside the maps of a prediction, see ``inference.predict``.
+REPORT = "report.json"
 
 Colour = tuple[int, int, int]
 
@@ -29,6 +35,12 @@ TISSUE_COLOURS: tuple[Colour, ...] = ((0, 0, 0), (0, 114, 178), (213, 94, 0), (2
 CROSSING_LABELS: tuple[str, ...] = ("none", "one", "two", "three")
 #: Colours of the numbers of fibre populations, from the ordered map viridis.
 CROSSING_COLOURS: tuple[Colour, ...] = ((0, 0, 0), (72, 62, 142), (34, 168, 132), (253, 231, 37))
+
+
+def distinct_colours(count: int) -> list[Colour]:
+    """Colours for labels without any of their own: golden-ratio steps around the wheel keep neighbours apart."""
+    wheel = (colorsys.hsv_to_rgb(0.618034 * index % 1, 0.75, 0.95) for index in range(1, count + 1))
+    return [(round(255 * r), round(255 * g), round(255 * b)) for r, g, b in wheel]
 
 
 def save_segmentation(path: Path, segmentation: np.ndarray, affine: np.ndarray) -> None:
@@ -100,6 +112,16 @@ def load_probabilities(path: Path) -> tuple[np.ndarray, np.ndarray]:
         UserError: if the file cannot be read or is not 4D.
     """
     return _load(path, dimensions=4)
+
+
+def load_scalars(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(X, Y, Z) float32 values of a map of uncertainty, and the (4, 4) affine; NaN becomes zero.
+
+    Raises:
+        UserError: if the file cannot be read or is not 3D.
+    """
+    values, affine = _load(path, dimensions=3)
+    return np.nan_to_num(values), affine
 
 
 def _load(path: Path, dimensions: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,5 @@
 """Segmentation: tissue, or any label set of the user's."""
 
-import colorsys
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 from ..evaluation.segmentation import dice_scores
 from ..networks.model import HeadSpec
 from .losses import masked_cross_entropy, masked_dice_loss
-from .maps import TISSUE_COLOURS, TISSUES
+from .maps import TISSUE_COLOURS, TISSUES, distinct_colours
 
 
 def tissue_head() -> HeadSpec:
@@ -27,10 +26,7 @@ def custom_head(values: Sequence[int], names: dict[int, str] | None = None) -> H
     ordered = sorted({0, *map(int, values)})
     known = {0: "background"} | (names or {})
     labels = tuple(known.get(value, f"label {value}") for value in ordered)
-    # Golden-ratio steps around the colour wheel keep neighbours apart for any number of labels.
-    wheel = (colorsys.hsv_to_rgb(0.618034 * index % 1, 0.75, 0.95) for index in range(1, len(ordered)))
-    colours = [(round(255 * r), round(255 * g), round(255 * b)) for r, g, b in wheel]
-    return HeadSpec("segmentation", labels, ((0, 0, 0), *colours), tuple(ordered))
+    return HeadSpec("segmentation", labels, ((0, 0, 0), *distinct_colours(len(ordered) - 1)), tuple(ordered))
 
 
 class SegmentationTask:

@@ -140,6 +140,8 @@ def test_report_tells_what_was_done(scan, model, reference):
     labels = values_of(reference, "segmentation.nii.gz")
     assert report["segmentation_ml"]["WM"] == pytest.approx(np.sum(labels == 3) / 100, abs=0.06)
     assert report["ensemble"] == 0
+    assert report["labels"]["segmentation"][3] == {"value": 3, "name": "WM", "colour": [240, 228, 66]}
+    assert [label["name"] for label in report["labels"]["crossings"]] == ["none", "one", "two", "three"]
     assert (reference / "preview.png").read_bytes()[:4] == b"\x89PNG"
     assert not (reference / "orientation_uncertainty.nii.gz").exists()
 

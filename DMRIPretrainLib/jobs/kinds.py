@@ -36,7 +36,10 @@ def run_kind(job: JobFolder, progress: Progress, signals: StopSignals | None = N
     try:
         run = _runner_of(job, specification)
     except Exception as error:
-        raise tell_failure(job, error) from error
+        told = tell_failure(job, error)
+        if told is error:
+            raise
+        raise told from error
     content = run(job, progress, signals)
     return {"state": job.told_state(), **content} if is_first_process() else content
 

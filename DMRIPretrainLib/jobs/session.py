@@ -180,7 +180,10 @@ def _told(job: JobFolder, run: Callable[[], T]) -> T | None:
         job.append("state", state="stopped")
         raise KeyboardInterrupt from None
     except BaseException as error:
-        raise tell_failure(job, error) from error
+        told = tell_failure(job, error)
+        if told is error:
+            raise
+        raise told from error
     job.append("state", state="finished")
     return result
 

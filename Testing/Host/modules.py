@@ -4,7 +4,6 @@ import importlib.util
 import logging
 import sys
 import types
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -149,14 +148,6 @@ class ModuleManager(QtCore.QObject):
         """Names of all loaded modules."""
         return list(self._loaded)
 
-    def connect(self, signature: str, slot: Callable[..., Any]) -> None:
-        """Connect by signature."""
-        getattr(self, signature.split("(", maxsplit=1)[0]).connect(slot)
-
-    def disconnect(self, signature: str, slot: Callable[..., Any]) -> None:
-        """Undo ``connect``."""
-        getattr(self, signature.split("(", maxsplit=1)[0]).disconnect(slot)
-
     # --- loading ---
 
     def load_folder(self, folder: Path) -> list[qSlicerScriptedLoadableModule]:
@@ -229,7 +220,7 @@ class ModuleManager(QtCore.QObject):
         panel = module.widgetRepresentation()
         old = panel.self()
         old.cleanup()
-        self.disconnect("moduleAboutToBeUnloaded(QString)", old._onModuleAboutToBeUnloaded)
+        self.moduleAboutToBeUnloaded.disconnect(old._onModuleAboutToBeUnloaded)
         _empty(panel)
         panel.reload()
         return python

@@ -49,6 +49,7 @@ class World:
 
     scene: Any
     application_logic: Any
+    remote_io: Any
     logics: dict[str, Any] = field(default_factory=dict)
     _observers: Observers = field(default_factory=Observers)
 
@@ -64,7 +65,7 @@ def make(folder: Path) -> World:
     application_logic.SetMRMLScene(scene)
     application_logic.SetSliceLogics(vtk.vtkCollection())
     application_logic.SetViewLogics(vtk.vtkCollection())
-    world = World(scene, application_logic)
+    world = World(scene, application_logic, _remote_io(scene, folder))
     for name, class_name in LOGICS.items():
         logic = getattr(slicer, class_name)()
         logic.SetMRMLApplicationLogic(application_logic)
@@ -76,6 +77,17 @@ def make(folder: Path) -> World:
     slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     world._observers.add_with_node(scene, slicer.vtkMRMLScene.NodeAddedEvent, lambda node: _add_item(scene, node))
     return world
+
+
+def _remote_io(scene: Any, folder: Path) -> Any:
+    """What scenes in one file (``.mrb``) are unpacked with."""
+    remote_io = slicer.vtkMRMLRemoteIOLogic()
+    remote_io.SetMRMLScene(scene)
+    cache = folder / "cache"
+    cache.mkdir(exist_ok=True)
+    remote_io.GetCacheManager().SetRemoteCacheDirectory(str(cache))
+    remote_io.AddDataIOToScene()
+    return remote_io
 
 
 def _add_item(scene: Any, node: Any) -> None:

@@ -65,7 +65,7 @@ def write(target: QtCore.QObject, name: str, value: Any) -> None:
     if index < 0 or (own and _is_own(target, name)):
         if not own:
             raise AttributeError(f"{_class_name(target)} has no property '{name}' to set")
-        object.__setattr__(target, name, value)
+        builtins.setattr(target, name, value)
         return
     _refuse_unknown(kind, name)
     meta_property = target.metaObject().property(index)
@@ -125,6 +125,8 @@ def _is_own(target: QtCore.QObject, name: str) -> bool:
 
 def _refuse_unknown(kind: type, name: str) -> None:
     offered = names.offered(kind)
+    if name.startswith("_"):
+        offered = frozenset()
     if offered is None or name in offered or name.removesuffix("_") in offered or _is_constant(kind, name):
         return
     raise AttributeError(f"{kind.__name__} has no attribute '{name}' in Slicer")

@@ -6,6 +6,9 @@ from pathlib import Path
 
 API_FILE = Path(__file__).parents[1] / "slicer_api.json"
 
+#: Classes of the host whose one object is listed, by its place in Slicer.
+_OBJECTS = {"Application": "app", "LayoutManager": "layoutManager", "MainWindow": "mainWindow"}
+
 
 @functools.cache
 def api() -> dict[str, frozenset[str]]:
@@ -34,6 +37,8 @@ def is_qt_or_stand_in(kind: type) -> bool:
 def _listed(kind: type) -> frozenset[str] | None:
     if not is_qt_or_stand_in(kind):
         return None
+    if kind.__name__ in _OBJECTS:
+        return api()[_OBJECTS[kind.__name__]]
     keys = (f"{prefix}.{kind.__name__}" for prefix in ("qt", "ctk", "slicer"))
     return next((api()[key] for key in keys if key in api()), None)
 

@@ -64,7 +64,7 @@ class ScriptedLoadableModuleWidget:
         else:
             self.parent = parent
         self.layout = self.parent.layout()
-        slicer.app.moduleManager().connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
+        slicer.app.moduleManager().moduleAboutToBeUnloaded.connect(self._onModuleAboutToBeUnloaded)
 
     def resourcePath(self, filename: str) -> str:
         """Path of a file in the module's ``Resources`` folder."""
@@ -76,7 +76,7 @@ class ScriptedLoadableModuleWidget:
     def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
         if moduleName == self.moduleName:
             self.cleanup()
-            slicer.app.moduleManager().disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
+            slicer.app.moduleManager().moduleAboutToBeUnloaded.disconnect(self._onModuleAboutToBeUnloaded)
 
     def setup(self) -> None:
         """Override it and call it: builds the panel."""

@@ -205,7 +205,6 @@ class qMRMLRangeWidget(ctkRangeWidget):
     """A range that knows the scene's units."""
 
     quantity = stored(str, "")
-    unitAwareProperties = stored(int, 0)
 
     def setMRMLScene(self, scene: object) -> None:
         """Tell it the scene."""

@@ -38,9 +38,9 @@ class qMRMLPlotView(RenderArea):
         self._chart = vtk.vtkChartXY()
         self._context = vtk.vtkContextActor()
         self._context.GetScene().AddItem(self._chart)
-        self._context.GetScene().SetRenderer(self.renderer)
-        self.renderer.AddActor(self._context)
-        self.renderer.SetBackground(1, 1, 1)
+        self._context.GetScene().SetRenderer(self.vtk_renderer)
+        self.vtk_renderer.AddActor(self._context)
+        self.vtk_renderer.SetBackground(1, 1, 1)
         self._node_observers = Observers(self)
         self._content_observers = Observers(self)
         self._node_observers.add(node, vtk.vtkCommand.ModifiedEvent, self._rebuild)
@@ -52,7 +52,7 @@ class qMRMLPlotView(RenderArea):
 
     def renderWindow(self) -> Any:
         """The VTK window."""
-        return self.window
+        return self.render_window
 
     def fitToContent(self) -> None:
         """Axes that hold every point."""

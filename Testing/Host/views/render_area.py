@@ -52,16 +52,16 @@ class RenderArea(QtWidgets.QWidget):
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Expanding)
         self.setMouseTracking(True)
         self.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
-        self.window = vtk.vtkRenderWindow()
-        self.window.SetOffScreenRendering(1)
-        self.window.SetMultiSamples(0)
-        self.window.SetSize(300, 300)
-        self.renderer = vtk.vtkRenderer()
-        self.window.AddRenderer(self.renderer)
-        self.interactor = vtk.vtkGenericRenderWindowInteractor()
-        self.interactor.SetRenderWindow(self.window)
-        self.interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())  # the MRML style takes the events
-        self.interactor.Initialize()
+        self.render_window = vtk.vtkRenderWindow()
+        self.render_window.SetOffScreenRendering(1)
+        self.render_window.SetMultiSamples(0)
+        self.render_window.SetSize(300, 300)
+        self.vtk_renderer = vtk.vtkRenderer()
+        self.render_window.AddRenderer(self.vtk_renderer)
+        self.vtk_interactor = vtk.vtkGenericRenderWindowInteractor()
+        self.vtk_interactor.SetRenderWindow(self.render_window)
+        self.vtk_interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())  # the MRML style takes the events
+        self.vtk_interactor.Initialize()
         self._dirty = True
         self._rendering = False
         self._picture = QtGui.QImage()
@@ -88,8 +88,8 @@ class RenderArea(QtWidgets.QWidget):
     def _render(self) -> None:
         self._rendering = True
         try:
-            self.window.Render()
-            self._picture = _image(self.window)
+            self.render_window.Render()
+            self._picture = _image(self.render_window)
             self.renders += 1
             self._dirty = False
         finally:
@@ -97,8 +97,8 @@ class RenderArea(QtWidgets.QWidget):
 
     def finalize(self) -> None:
         """Release the graphics resources before Qt and VTK go away."""
-        self.interactor.SetInteractorStyle(None)
-        self.window.Finalize()
+        self.vtk_interactor.SetInteractorStyle(None)
+        self.render_window.Finalize()
 
     # --- Qt events ---
 
@@ -107,8 +107,8 @@ class RenderArea(QtWidgets.QWidget):
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
         width, height = max(self.width(), 1), max(self.height(), 1)
-        self.window.SetSize(width, height)
-        self.interactor.UpdateSize(width, height)
+        self.render_window.SetSize(width, height)
+        self.vtk_interactor.UpdateSize(width, height)
         self.resized.emit(width, height)
         self.schedule()
 
@@ -118,8 +118,8 @@ class RenderArea(QtWidgets.QWidget):
         shift = bool(modifiers & QtCore.Qt.KeyboardModifier.ShiftModifier)
         position = event.position()
         x, y = round(position.x()), self.height() - 1 - round(position.y())
-        self.interactor.SetEventInformation(x, y, control, shift, "\0", repeat, "")
-        self.interactor.InvokeEvent(name)
+        self.vtk_interactor.SetEventInformation(x, y, control, shift, "\0", repeat, "")
+        self.vtk_interactor.InvokeEvent(name)
 
     def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
         if event.button() in _PRESS:
@@ -144,7 +144,7 @@ class RenderArea(QtWidgets.QWidget):
         self._tell(event, "EnterEvent")
 
     def leaveEvent(self, event: QtCore.QEvent) -> None:
-        self.interactor.InvokeEvent("LeaveEvent")
+        self.vtk_interactor.InvokeEvent("LeaveEvent")
 
 
 def _image(window: vtk.vtkRenderWindow) -> QtGui.QImage:

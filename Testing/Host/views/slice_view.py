@@ -28,17 +28,17 @@ class qMRMLSliceView(RenderArea):
         mapper.SetColorLevel(127.5)
         self._image.SetMapper(mapper)
         self._image.GetProperty().SetDisplayLocationToBackground()
-        self.renderer.AddViewProp(self._image)
-        self.renderer.SetBackground(0, 0, 0)
+        self.vtk_renderer.AddViewProp(self._image)
+        self.vtk_renderer.SetBackground(0, 0, 0)
         self._group = managers.group(
-            "vtkMRMLSliceViewDisplayableManagerFactory", managers.SLICE, application_logic, self.renderer
+            "vtkMRMLSliceViewDisplayableManagerFactory", managers.SLICE, application_logic, self.vtk_renderer
         )
         self._group.SetMRMLDisplayableNode(node)
         logic.SetDisplayableManagerGroup(self._group)
         self._style = slicer.vtkMRMLSliceViewInteractorStyle()
         self._style.SetSliceLogic(logic)
         self._style.SetDisplayableManagers(self._group)
-        self._style.SetInteractor(self.interactor)
+        self._style.SetInteractor(self.vtk_interactor)
         self._observers.add(self._group, vtk.vtkCommand.UpdateEvent, self.schedule)
         for subject in (logic, node, logic.GetSliceCompositeNode()):
             self._observers.add(subject, vtk.vtkCommand.ModifiedEvent, self._changed)
@@ -60,7 +60,11 @@ class qMRMLSliceView(RenderArea):
 
     def renderWindow(self) -> Any:
         """The VTK window."""
-        return self.window
+        return self.render_window
+
+    def interactor(self) -> Any:
+        """The VTK interactor."""
+        return self.vtk_interactor
 
     def interactorStyle(self) -> Any:
         """What interprets the mouse."""

@@ -22,12 +22,12 @@ class qMRMLThreeDView(RenderArea):
         self._node = node
         self._observers = Observers(self)
         self._group = managers.group(
-            "vtkMRMLThreeDViewDisplayableManagerFactory", managers.THREE_D, application_logic, self.renderer
+            "vtkMRMLThreeDViewDisplayableManagerFactory", managers.THREE_D, application_logic, self.vtk_renderer
         )
         self._group.SetMRMLDisplayableNode(node)
         self._style = slicer.vtkMRMLThreeDViewInteractorStyle()
         self._style.SetDisplayableManagers(self._group)
-        self._style.SetInteractor(self.interactor)
+        self._style.SetInteractor(self.vtk_interactor)
         self._observers.add(self._group, vtk.vtkCommand.UpdateEvent, self.schedule)
         self._observers.add(node, vtk.vtkCommand.ModifiedEvent, self.schedule)
 
@@ -41,7 +41,11 @@ class qMRMLThreeDView(RenderArea):
 
     def renderWindow(self) -> Any:
         """The VTK window."""
-        return self.window
+        return self.render_window
+
+    def interactor(self) -> Any:
+        """The VTK interactor."""
+        return self.vtk_interactor
 
     def interactorStyle(self) -> Any:
         """What interprets the mouse."""
@@ -76,9 +80,9 @@ class qMRMLThreeDView(RenderArea):
         """Look at all that is shown."""
         bounds = self._bounds()
         if vtk.vtkMath.AreBoundsInitialized(bounds):
-            self.renderer.ResetCamera(bounds)
+            self.vtk_renderer.ResetCamera(bounds)
         else:
-            self.renderer.ResetCamera()
+            self.vtk_renderer.ResetCamera()
         self.schedule()
 
     def _bounds(self) -> Any:
@@ -86,7 +90,7 @@ class qMRMLThreeDView(RenderArea):
         shown = self._node.GetBoxVisible(), self._node.GetAxisLabelsVisible()
         self._node.SetBoxVisible(False)
         self._node.SetAxisLabelsVisible(False)
-        bounds = self.renderer.ComputeVisiblePropBounds()
+        bounds = self.vtk_renderer.ComputeVisiblePropBounds()
         self._node.SetBoxVisible(shown[0])
         self._node.SetAxisLabelsVisible(shown[1])
         return bounds

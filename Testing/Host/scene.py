@@ -75,6 +75,9 @@ def make(folder: Path) -> World:
         application_logic.SetModuleLogic(name, logic)
         world.logics[name] = logic
     slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    crosshair = slicer.vtkMRMLCrosshairNode()
+    crosshair.SetCrosshairName("default")
+    scene.AddNode(crosshair)
     world._observers.add_with_node(scene, slicer.vtkMRMLScene.NodeAddedEvent, lambda node: _add_item(scene, node))
     return world
 

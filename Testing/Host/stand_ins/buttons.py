@@ -21,10 +21,13 @@ class ctkMenuButton(QtWidgets.QPushButton):
         if isinstance(text, QtWidgets.QWidget):
             text, parent = "", text
         super().__init__(text or "", parent)
+        self._at_arrow = False
 
     def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
-        if self.menu() is not None and event.position().x() > self.width() - 20:
+        self._at_arrow = self.menu() is not None and event.position().x() > self.width() - 20
+        if self._at_arrow:
             self.showMenu()
+            self.setDown(False)
             return
         menu = self.menu()
         self.setMenu(None)  # Qt opens the menu of a button that has one, wherever it is pressed
@@ -32,6 +35,8 @@ class ctkMenuButton(QtWidgets.QPushButton):
         self.setMenu(menu)
 
     def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
+        if self._at_arrow:
+            return
         menu = self.menu()
         self.setMenu(None)
         super().mouseReleaseEvent(event)

@@ -224,8 +224,10 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         """What a class is called in the menu."""
         if node_type in self._labels:
             return self._labels[node_type]
-        kind = getattr(slicer, node_type, None)
-        return kind().GetNodeTagName() if kind is not None else "Node"
+        try:
+            return getattr(slicer, node_type)().GetTypeDisplayName()
+        except TypeError:  # an abstract class
+            return "Node"
 
     def setNodeTypeLabel(self, label: str, node_type: str) -> None:
         """Call a class so in the menu."""

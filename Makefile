@@ -2,11 +2,13 @@
 VENV := .venv
 PYTHON_SOURCES := DMRIPretrainLib Testing
 
-.PHONY: help env demo test lint FORCE
+.PHONY: help env demo preview test lint FORCE
 
 help:
 	@echo "make demo                         predict a real scan and a simulated brain, fine-tune, compare"
 	@echo "make demo SCAN=path/dwi.nii.gz    the same on your own scan (bval and bvec beside it)"
+	@echo "make preview                      the Slicer module in a window, without Slicer"
+	@echo "make preview SHOT=window.png      a picture of it instead"
 	@echo "make test                         check and test everything that needs no GPU"
 	@echo "make lint                         ruff and mypy alone"
 	@echo "make env                          the developer's environment, in $(VENV)"
@@ -17,6 +19,9 @@ env: $(VENV)/.ready-dev
 
 demo: $(VENV)/.ready-run
 	$(VENV)/bin/dmri-pretrain demo $(if $(SCAN),--scan "$(SCAN)")
+
+preview: $(VENV)/.ready-test
+	$(VENV)/bin/python -m Testing.Host.preview $(MODULE) $(if $(LOAD),--load "$(LOAD)") $(if $(SHOT),--screenshot "$(SHOT)")
 
 test: lint
 	$(VENV)/bin/python -m pytest

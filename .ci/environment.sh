@@ -129,6 +129,27 @@ install_package() {
         fail "pip could not install DMRIPretrain; the lines above tell why"
 }
 
+# --- OpenGL ---------------------------------------------------------------------------------------
+
+# The tests of the scene layer draw with VTK, which ends the process where these libraries are missing.
+install_opengl() {
+    [ "$(uname -s)" = Linux ] || return 0
+    missing=$("$venv/bin/python" -c 'from ctypes.util import find_library as find
+libraries = {
+    "GL": "libgl1",
+    "EGL": "libegl1",
+    "glib-2.0": "libglib2.0-0",
+    "dbus-1": "libdbus-1-3",
+    "fontconfig": "libfontconfig1",
+    "xkbcommon": "libxkbcommon0",
+}
+print(*(package for name, package in libraries.items() if not find(name)))')
+    [ -n "$missing" ] || return 0
+    # Unquoted: several names.
+    # shellcheck disable=SC2086
+    apt_install $missing || say "the tests of the scene layer and of the module need $missing, which could not be installed"
+}
+
 # What `make` looks at to see that nothing is left to do; a level holds the ones below it.
 mark_ready() {
     touch "$venv/.ready-run"
@@ -139,4 +160,5 @@ mark_ready() {
 pip --version >/dev/null 2>&1 || make_virtual_environment
 install_torch
 install_package
+if [ "$level" != run ]; then install_opengl; fi
 mark_ready

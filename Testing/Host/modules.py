@@ -228,8 +228,6 @@ class ModuleManager(QtCore.QObject):
     def unload(self, name: str) -> None:
         """Clean up a module and forget it."""
         module = self._loaded[name]
-        if module._widget is not None:
-            module._widget.exit()
         self.moduleAboutToBeUnloaded.emit(name)
         if module._widget is not None:
             module._widget.deleteLater()

@@ -63,6 +63,6 @@ def unannotatedType(possiblyAnnotatedType: Any) -> Any:
     return splitAnnotations(possiblyAnnotatedType)[0]
 
 
-def findFirstAnnotation(annotationsList: Iterable[Any], annotationType: type) -> Any:
+def findFirstAnnotation(annotationsList: Iterable[Any], annotationType: type | tuple[type, ...]) -> Any:
     """The first annotation of a type, or None."""
     return next((annotation for annotation in annotationsList if isinstance(annotation, annotationType)), None)

@@ -11,7 +11,7 @@ from PySide6 import QtWidgets
 from Testing.Host.parameter_nodes.annotations import Decimals, SingleStep, findFirstAnnotation, splitAnnotations
 from Testing.Host.parameter_nodes.ranges import FloatRange
 from Testing.Host.parameter_nodes.serializers import _PATHS, is_node_type
-from Testing.Host.parameter_nodes.validators import Choice, Maximum, Minimum, WithinRange
+from Testing.Host.parameter_nodes.validators import Choice, Maximum, Minimum, RangeBounds, WithinRange
 from Testing.Host.pythonqt.attributes import pythonqt
 from Testing.Host.stand_ins.node_combo_box import qMRMLNodeComboBox
 from Testing.Host.stand_ins.numbers import ctkDoubleSlider, ctkDoubleSpinBox, ctkSliderWidget
@@ -63,15 +63,14 @@ def _property(
 
 
 def _boolean(widget: Any, _kind: Any, _annotations: list[Any]) -> Connector:
-    if not widget.isCheckable():
-        raise RuntimeError("a push button must be checkable to show a bool")
+    widget.setCheckable(True)
     return _property(widget, "checked", "toggled", bool, bool)
 
 
 def _number(widget: Any, kind: Any, annotations: list[Any]) -> Connector:
     low, high = _limits(annotations)
-    spin_box = isinstance(widget, (QtWidgets.QSpinBox, QtWidgets.QDoubleSpinBox, ctkDoubleSpinBox))
-    if not spin_box and (low is None or high is None):
+    bounded = isinstance(widget, (QtWidgets.QSlider, ctkSliderWidget))
+    if bounded and (low is None or high is None):
         raise RuntimeError("a slider needs a minimum and a maximum: WithinRange, or Minimum and Maximum")
     view = pythonqt(widget)
     open_low, open_high = _INT_LIMITS if isinstance(widget, QtWidgets.QSpinBox) else _FLOAT_LIMITS
@@ -82,9 +81,9 @@ def _number(widget: Any, kind: Any, annotations: list[Any]) -> Connector:
 
 
 def _range(widget: Any, _kind: Any, annotations: list[Any]) -> Connector:
-    low, high = _limits(annotations)
-    if low is not None and high is not None:
-        widget.setRange(low, high)
+    bounds = findFirstAnnotation(annotations, (RangeBounds, WithinRange))
+    if bounds is not None:
+        widget.setRange(bounds.minimum, bounds.maximum)
     _set_steps(widget, widget, annotations)
     return Connector(
         widget.valuesChanged,

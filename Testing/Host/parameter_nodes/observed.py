@@ -8,18 +8,24 @@ def _telling(name: str, base: type) -> Callable[..., Any]:
     original = getattr(base, name)
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        tried = base(self)
+        original(tried, *args, **kwargs)
+        self._check(tried)  # raises for what is not allowed, and then nothing has changed
         result = original(self, *args, **kwargs)
-        if self._changed is not None:
-            self._changed(self)
-        return self if name.startswith("__i") and name != "__init__" else result
+        self._changed(self)
+        return self if name.startswith("__i") else result
 
     return method
 
 
 def _make(name: str, base: type, changing: str) -> type:
     members: dict[str, Any] = {method: _telling(method, base) for method in changing.split()}
-    members["_changed"] = None
-    return type(name, (base,), members)
+
+    def __init__(self: Any, value: Any, check: Callable[[Any], None], changed: Callable[[Any], None]) -> None:
+        base.__init__(self, value)
+        self._check, self._changed = check, changed
+
+    return type(name, (base,), {**members, "__init__": __init__})
 
 
 ObservedList = _make(

@@ -18,6 +18,7 @@ def parameterPack(classtype: type | None = None) -> Any:
     setattr(classtype, _MARK, fields)
     for name in fields:
         setattr(classtype, name, _member(name))
+    classtype.getValue, classtype.setValue = _get_value, _set_value
     for name, method in (("__init__", _init), ("__eq__", _equal), ("__str__", _text), ("__repr__", _text)):
         if name not in vars(classtype):
             setattr(classtype, name, method)
@@ -81,6 +82,20 @@ def _init(self: Any, *args: Any, **kwargs: Any) -> None:
         given[name] = value
     for name, value in given.items():
         setattr(self, name, value)
+
+
+def _get_value(self: Any, name: str) -> Any:
+    """Value of a member, also of a nested pack: "corner.x"."""
+    value = self
+    for member in name.split("."):
+        value = getattr(value, member)
+    return value
+
+
+def _set_value(self: Any, name: str, value: Any) -> None:
+    """Set a member, also of a nested pack."""
+    owner, _, member = name.rpartition(".")
+    setattr(_get_value(self, owner) if owner else self, member, value)
 
 
 def _equal(self: Any, other: object) -> bool:

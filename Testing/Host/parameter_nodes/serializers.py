@@ -78,9 +78,7 @@ class TextSerializer(Serializer):
 
 
 class NodeSerializer(Serializer):
-    """MRML nodes, as references; never cached, because a node may leave the scene."""
-
-    caches = False
+    """MRML nodes, as references."""
 
     def implied_default(self) -> Any:
         return None
@@ -145,9 +143,7 @@ class SequenceSerializer(Serializer):
     def observed(self, value: Any, changed: Callable[[Any], None]) -> Any:
         if self.fixed:
             return value
-        copied = ObservedList(value)
-        copied._changed = changed
-        return copied
+        return ObservedList(value, self.validate, changed)
 
 
 class DictSerializer(Serializer):
@@ -176,9 +172,7 @@ class DictSerializer(Serializer):
         return dict(zip(keys, values, strict=True))
 
     def observed(self, value: Any, changed: Callable[[Any], None]) -> Any:
-        copied = ObservedDict(value)
-        copied._changed = changed
-        return copied
+        return ObservedDict(value, self.validate, changed)
 
 
 class UnionSerializer(Serializer):
@@ -195,16 +189,22 @@ class UnionSerializer(Serializer):
         return self.members[0].default()
 
     def _place(self, value: Any) -> int:
+        refusals: list[Exception] = []
         for place, member in enumerate(self.members):
-            try:
-                if member is None:
-                    if value is None:
-                        return place
-                elif value is not None:
-                    member.validate(value)
+            if member is None or value is None:
+                if member is None and value is None:
                     return place
-            except (TypeError, ValueError):
                 continue
+            if isinstance(value, bool) and getattr(member, "kind", bool) is not bool:
+                continue  # Python's bool is an int, too
+            try:
+                member.validate(value)
+                return place
+            except (TypeError, ValueError) as refusal:
+                refusals.append(refusal)
+        for refusal in refusals:
+            if isinstance(refusal, ValueError):
+                raise refusal
         raise TypeError(f"Value {value!r} fits none of the types of the union")
 
     def validate(self, value: Any) -> None:

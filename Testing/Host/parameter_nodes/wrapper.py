@@ -99,13 +99,18 @@ class _ParameterNode:
         """Value of a parameter. Remembered: a change of the node by others is not seen, as in Slicer."""
         first, *rest = name.split(".")
         field = self._field(first)
-        if first not in self._cache or not field.caches:
+        if first not in self._cache or not field.caches or self._has_left(self._cache[first]):
             value = field.read(self.parameterNode, self._prefix + first)
             self._cache[first] = field.observed(value, lambda changed: self._write(first, changed))
         value = self._cache[first]
         for member in rest:
             value = getattr(value, member)
         return value
+
+    @staticmethod
+    def _has_left(value: Any) -> bool:
+        """Whether a remembered node is no longer in a scene."""
+        return hasattr(value, "GetScene") and value.GetScene() is None
 
     def setValue(self, name: str, value: Any) -> None:
         """Set a parameter; raises ValueError or TypeError for a value that is not allowed."""

@@ -34,6 +34,10 @@ class Exceptions:
         """Collect from now on."""
         sys.excepthook = self._take
 
+    def uninstall(self) -> None:
+        """As before."""
+        sys.excepthook = sys.__excepthook__
+
     def _take(self, kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
         self.seen.append("".join(traceback.format_exception(kind, error, where)))
         sys.__excepthook__(kind, error, where)

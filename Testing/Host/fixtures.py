@@ -29,6 +29,9 @@ def host(slicer_host: Host) -> Iterator[Host]:
 
     slicer_host.exceptions.install()
     slicer_host.reset()
-    with fail_on_hidden(slicer_host.exceptions):
-        yield slicer_host
-        slicer_host.reset()
+    try:
+        with fail_on_hidden(slicer_host.exceptions):
+            yield slicer_host
+            slicer_host.reset()
+    finally:
+        slicer_host.exceptions.uninstall()

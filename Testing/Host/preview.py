@@ -1,4 +1,4 @@
-"""A desktop window with a module in it, for developers: ``make preview``, or ``python -m Testing.Host.preview --help``."""
+"""A desktop window with a module in it, for developers: ``make preview``."""
 
 import argparse
 import os

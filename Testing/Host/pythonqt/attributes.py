@@ -1,6 +1,7 @@
 """Attribute access on Qt objects as PythonQt does it: properties are attributes, and nothing unknown is accepted."""
 
 import builtins
+import enum
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -13,12 +14,31 @@ from Testing.Host.pythonqt import names, signals
 
 def pythonqt(value: Any) -> Any:
     """The object itself, or for a Qt object a view of it whose attributes behave as in Slicer."""
-    return QtView(value) if _is_qt(type(value)) else value
+    view = _view(type(value))
+    return value if view is None else view(value)
 
 
 @cache
-def _is_qt(kind: type) -> bool:
-    return issubclass(kind, QtCore.QObject)
+def _view(kind: type) -> type | None:
+    if issubclass(kind, QtCore.QObject):
+        return QtView
+    return EnumerationView if issubclass(kind, enum.EnumMeta) else None
+
+
+class EnumerationView:
+    """Stands in for an enumeration during one attribute access: PythonQt has the values in the class around it."""
+
+    __slots__ = ("_EnumerationView__enumeration",)
+
+    def __init__(self, value: enum.EnumMeta):
+        self.__enumeration = value
+
+    def __getattr__(self, name: str) -> Any:
+        found = self.__enumeration
+        if found.__module__.startswith("PySide6") and name in found.__members__:
+            around = found.__qualname__.rpartition(".")[0]
+            raise AttributeError(f"write {around}.{name}: {found.__qualname__}.{name} does not exist in Slicer")
+        return getattr(found, name)
 
 
 class QtView:

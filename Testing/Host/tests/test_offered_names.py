@@ -15,10 +15,10 @@ _QT_VIRTUAL |= {"paintEvent", "resizeEvent", "wheelEvent", "staticMetaObject"}
 
 #: Enumeration values: the listing leaves them out.
 _CONSTANTS = {
-    "ctkPathLineEdit": set(
-        "Dirs Files Drives NoSymLinks Readable Writable Executable Hidden System AllDirs NoDot NoDotDot"
-        " NoDotAndDotDot AllEntries".split(" ")
-    ),
+    "ctkPathLineEdit": {
+        *("Dirs", "Files", "Drives", "NoSymLinks", "Readable", "Writable", "Executable", "Hidden", "System"),
+        *("AllDirs", "NoDot", "NoDotDot", "NoDotAndDotDot", "AllEntries"),
+    },
     "ctkComboBox": {"NeverScroll", "AlwaysScroll", "ScrollWithFocus", "ScrollWithNoVBar"},
 }
 

@@ -189,6 +189,13 @@ def test_constants_and_static_functions_are_reached_through_the_class(run: Any) 
     assert found["label"].frameShape().name == "Box"
 
 
+def test_values_of_enumerations_are_in_the_class_around_them(run: Any) -> None:
+    with pytest.raises(AttributeError, match=r"write QProcess\.NotRunning"):
+        run("qt.QProcess.ProcessState.NotRunning")
+    found = run("import enum\nclass Own(enum.Enum):\n    A = 1\nvalue = Own.A.value, qt.Qt.AlignLeft is not None")
+    assert found["value"] == (1, True)
+
+
 def test_tracebacks_name_the_file_and_the_line(run: Any) -> None:
     import traceback
 

@@ -81,7 +81,7 @@ def test_connections_pass_the_scene_and_booleans(load: Any, host: Any) -> None:
     ],
 )
 def test_connections_to_what_does_not_exist_are_refused(load: Any, connection: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="clickd|setEnabeld|nobody"):
+    with pytest.raises(ValueError, match=r"clickd|setEnabeld|nobody"):
         load("QPushButton", "", CONNECTION.format(*connection))
 
 

@@ -1,5 +1,8 @@
 """Mouse and keyboard as a user has them: real Qt events at widgets that are visible and enabled."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtTest import QTest
 
@@ -65,6 +68,24 @@ def choose(combo: QtWidgets.QWidget, text: str) -> None:
         raise NotClickableError(f'"{text}" is not among {[box.itemText(i) for i in range(box.count())]}')
     box.setCurrentIndex(index)
     box.activated.emit(index)
+
+
+def drop_files(widget: QtWidgets.QWidget, paths: Sequence[str | Path]) -> bool:
+    """Drop files from the desktop onto the middle of a widget; returns whether it took them."""
+    require_reachable(widget)
+    target = widget.viewport() if isinstance(widget, QtWidgets.QAbstractScrollArea) else widget
+    data = QtCore.QMimeData()
+    data.setUrls([QtCore.QUrl.fromLocalFile(str(path)) for path in paths])
+    place, copy = target.rect().center(), QtCore.Qt.DropAction.CopyAction
+    left, none = QtCore.Qt.MouseButton.LeftButton, QtCore.Qt.KeyboardModifier.NoModifier
+    enter = QtGui.QDragEnterEvent(place, copy, data, left, none)
+    QtWidgets.QApplication.sendEvent(target, enter)
+    if not enter.isAccepted():
+        return False
+    QtWidgets.QApplication.sendEvent(target, QtGui.QDragMoveEvent(place, copy, data, left, none))
+    drop = QtGui.QDropEvent(QtCore.QPointF(place), copy, data, left, none)
+    QtWidgets.QApplication.sendEvent(target, drop)
+    return drop.isAccepted()
 
 
 def require_reachable(widget: QtWidgets.QWidget) -> None:

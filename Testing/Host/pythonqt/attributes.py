@@ -28,7 +28,7 @@ def _view(kind: type) -> type | None:
 class EnumerationView:
     """Stands in for an enumeration during one attribute access: PythonQt has the values in the class around it."""
 
-    __slots__ = ("_EnumerationView__enumeration",)
+    __slots__ = ("__enumeration",)
 
     def __init__(self, value: enum.EnumMeta):
         self.__enumeration = value
@@ -44,7 +44,7 @@ class EnumerationView:
 class QtView:
     """Stands in for a Qt object during one attribute access; never kept."""
 
-    __slots__ = ("_QtView__object",)
+    __slots__ = ("__object",)
 
     def __init__(self, value: QtCore.QObject):
         object.__setattr__(self, "_QtView__object", value)

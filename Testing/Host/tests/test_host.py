@@ -270,6 +270,42 @@ def test_a_saved_scene_brings_nodes_and_parameters_back(host: Any, demo: Any, tm
     assert restored.threshold == 77
 
 
+def test_a_console_process_runs_beside_the_event_loop(host: Any) -> None:
+    import sys
+
+    import slicer
+
+    from Testing.Host.heartbeat import Heartbeat
+
+    lines: list[str] = []
+    codes: list[int] = []
+    program = "import os, time; print(os.environ['JOB'], flush=True); time.sleep(0.3); raise SystemExit(3)"
+    with Heartbeat() as beat:
+        slicer.util.launchConsoleProcess(
+            [sys.executable, "-c", program],
+            updateEnvironment={"JOB": "j1"},
+            blocking=False,
+            logCallback=lines.append,
+            completedCallback=codes.append,
+        )
+        host.wait_until(lambda: codes)
+    assert [line.strip() for line in lines if line.strip()] == ["j1"]
+    assert codes == [3]
+    assert beat.longest < 0.25
+
+
+def test_the_plot_function_shows_a_chart(host: Any) -> None:
+    import numpy as np
+    import slicer
+
+    host.window.show()
+    chart = slicer.util.plot(np.array([[0, 1.0], [1, 0.5]]), 0, ["step", "loss"])
+    host.settle()
+    view = host.layout_manager.plotWidget(0)
+    assert view.isVisible()
+    assert view.mrmlPlotViewNode().GetPlotChartNode() is chart
+
+
 def test_nodes_are_put_into_the_subject_hierarchy(host: Any) -> None:
     import slicer
 

@@ -114,6 +114,40 @@ def test_a_subclass_may_have_attributes_of_its_own_and_override_methods(run: Any
     assert found["drop"].sizeHint().width() == 123
 
 
+def test_a_subclass_takes_files_that_are_dropped_on_it(host: Any, run: Any, tmp_path: Path) -> None:
+    from Testing.Host import pointer
+
+    found = run(
+        """
+        class Cases(qt.QListWidget):
+            def __init__(self):
+                super().__init__()
+                self.acceptDrops = True
+                self.paths = []
+
+            def dragEnterEvent(self, event):
+                if event.mimeData().hasUrls():
+                    event.acceptProposedAction()
+
+            def dragMoveEvent(self, event):
+                event.acceptProposedAction()
+
+            def dropEvent(self, event):
+                self.paths = [url.toLocalFile() for url in event.mimeData().urls()]
+                event.acceptProposedAction()
+
+        cases, label = Cases(), qt.QLabel("no")
+        cases.show()
+        label.show()
+        """
+    )
+    assert pointer.drop_files(found["cases"], [tmp_path / "a.nii.gz"])
+    assert found["cases"].paths == [str(tmp_path / "a.nii.gz")]
+    assert not pointer.drop_files(found["label"], [tmp_path])
+    for widget in (found["cases"], found["label"]):
+        widget.close()
+
+
 def test_a_property_takes_numbers_but_no_other_objects(run: Any) -> None:
     found = run("bar = qt.QProgressBar()\nbar.value = 7.0\nbar.enabled = 0")
     assert found["bar"].value() == 7

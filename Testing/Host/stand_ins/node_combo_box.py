@@ -5,7 +5,7 @@ from typing import Any
 
 import slicer
 import vtk
-from PySide6 import QtCore, QtWidgets
+from PySide6 import QtCore, QtGui, QtWidgets
 
 from Testing.Host import dialogs
 from Testing.Host.observers import Observers
@@ -44,7 +44,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._scene: Any = None
         self._current_id = ""
         self._attributes: list[tuple[str, str, str | None]] = []
-        self._menu_actions: list[QtWidgets.QWidget] = []
+        self._menu_actions: list[QtGui.QAction] = []
         self._labels: dict[str, str] = {}
         self._scene_observers = Observers(self)
         self._node_observers = Observers(self)
@@ -271,7 +271,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         """Tell that the user wants to edit the node."""
         self.nodeAboutToBeEdited.emit(self.currentNode())
 
-    def addMenuAction(self, action: Any) -> None:
+    def addMenuAction(self, action: QtGui.QAction) -> None:
         """One more line in the menu."""
         self._menu_actions.append(action)
         self._refill()

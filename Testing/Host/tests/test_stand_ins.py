@@ -91,6 +91,20 @@ def test_the_menu_makes_renames_and_removes_nodes(host: Any, selector: Any) -> N
     assert selector.nodeCount() == 0
 
 
+def test_a_menu_action_of_the_module_is_triggered(host: Any, selector: Any) -> None:
+    from PySide6 import QtGui
+
+    seen: list[int] = []
+    action = QtGui.QAction("Load a model...", selector)
+    action.triggered.connect(lambda: seen.append(1))
+    node = add(host)
+    selector.addMenuAction(action)
+    selector.show()
+    pointer.choose(selector, "Load a model...")
+    assert seen == [1]
+    assert selector.currentNode() is node
+
+
 def test_a_deleted_selector_no_longer_follows_the_scene(host: Any) -> None:
     import shiboken6
     import slicer
@@ -132,7 +146,28 @@ def test_segments_are_listed_and_chosen(host: Any) -> None:
     assert widget.currentSegmentID() == ids[0]
     widget.setCurrentSegmentID(ids[1])
     assert widget.currentSegmentID() == ids[1]
+    widget.multiSelection = True
+    widget.setSelectedSegmentIDs(ids[1:])
+    assert widget.selectedSegmentIDs() == ids[1:]
+    node.GetSegmentation().RemoveSegment(ids[1])
+    assert widget.segmentIDs() == ids[:1]
     widget.deleteLater()
+
+
+def test_text_is_typed_and_numbers_too(host: Any) -> None:
+    import ctk
+    from PySide6 import QtWidgets
+
+    edit, number = QtWidgets.QLineEdit(), ctk.ctkDoubleSpinBox()
+    for widget in (edit, number):
+        widget.show()
+    pointer.type_text(edit, "scan.nii.gz")
+    inner = number.findChild(QtWidgets.QDoubleSpinBox)
+    inner.selectAll()
+    pointer.type_text(inner, "12.5")
+    assert (edit.text(), number.value) == ("scan.nii.gz", 12.5)
+    for widget in (edit, number):
+        widget.close()
 
 
 def test_a_table_is_shown_and_followed(host: Any) -> None:

@@ -208,6 +208,22 @@ def test_the_scene_can_be_closed_while_all_views_are_shown(host: Any, ball: Any)
     assert not _green(host.layout_manager.threeDWidget(0).threeDView().pixels()).any()
 
 
+def test_positions_in_a_slice_and_in_the_world_are_converted(host: Any, ball: Any) -> None:
+    view = _slice_view(host, "Green")
+    middle = [view.width() / 2, view.height() / 2, 0]
+    ras = view.convertXYZToRAS(middle)
+    assert ras[1] == pytest.approx(host.layout_manager.sliceWidget("Green").sliceLogic().GetSliceOffset())
+    assert view.convertRASToXYZ(ras) == pytest.approx(middle, abs=1e-6)
+
+
+def test_the_orientation_of_a_slice_can_be_changed(host: Any, ball: Any) -> None:
+    widget = host.layout_manager.sliceWidget("Red")
+    assert widget.sliceOrientation == "Axial"
+    widget.setSliceOrientation("Sagittal")
+    assert host.scene.GetNodeByID("vtkMRMLSliceNodeRed").GetOrientation() == "Sagittal"
+    widget.setSliceOrientation("Axial")
+
+
 def test_looking_from_an_axis(host: Any) -> None:
     view = host.layout_manager.threeDWidget(0).threeDView()
     view.lookFromAxis("R")

@@ -1,7 +1,5 @@
 """A widget that shows what VTK renders off screen, and hands the mouse to VTK."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,16 +13,6 @@ _PRESS = {
     QtCore.Qt.MouseButton.RightButton: "RightButtonPressEvent",
 }
 _pause = {"count": 0}
-
-
-@contextmanager
-def paused() -> Iterator[None]:
-    """No view renders inside; all are brought up to date afterwards."""
-    pause()
-    try:
-        yield
-    finally:
-        resume()
 
 
 def pause() -> None:

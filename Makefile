@@ -2,15 +2,14 @@
 VENV := .venv
 PYTHON_SOURCES := DMRIPretrainLib Testing
 
-.PHONY: help env demo preview test lint FORCE
+.PHONY: help env demo test lint FORCE
 
 help:
 	@echo "make demo                         predict a real scan and a simulated brain, fine-tune, compare"
 	@echo "make demo SCAN=path/dwi.nii.gz    the same on your own scan (bval and bvec beside it)"
-	@echo "make preview                      the Slicer module in a window, without Slicer"
-	@echo "make preview SHOT=window.png      a picture of it instead"
 	@echo "make test                         check and test everything that needs no GPU"
 	@echo "make lint                         ruff and mypy alone"
+	@echo "make preview                      the Slicer module in a window, without Slicer (SHOT=window.png: a picture)"
 	@echo "make env                          the developer's environment, in $(VENV)"
 	@echo "make env TORCH=torch              the same with the PyTorch that pip prefers (CUDA on Linux)"
 
@@ -20,9 +19,6 @@ env: $(VENV)/.ready-dev
 demo: $(VENV)/.ready-run
 	$(VENV)/bin/dmri-pretrain demo $(if $(SCAN),--scan "$(SCAN)")
 
-preview: $(VENV)/.ready-test
-	$(VENV)/bin/python -m Testing.Host.preview $(MODULE) $(if $(LOAD),--load "$(LOAD)") $(if $(SHOT),--screenshot "$(SHOT)")
-
 test: lint
 	$(VENV)/bin/python -m pytest
 
@@ -30,6 +26,10 @@ lint: $(VENV)/.ready-test
 	$(VENV)/bin/ruff check $(PYTHON_SOURCES)
 	$(VENV)/bin/ruff format --check $(PYTHON_SOURCES)
 	$(VENV)/bin/mypy
+
+.PHONY: preview
+preview: $(VENV)/.ready-test
+	$(VENV)/bin/python -m Testing.Host.preview $(MODULE) $(if $(LOAD),--load "$(LOAD)") $(if $(SHOT),--screenshot "$(SHOT)")
 
 $(VENV)/.ready-%: pyproject.toml .ci/environment.sh
 	@TORCH="$(TORCH)" PYTHON="$(PYTHON)" .ci/environment.sh $*

@@ -10,6 +10,7 @@ help:
 	@echo "make pictures                     draw results as 3D Slicer shows them, without a screen (SCAN=... as above)"
 	@echo "make test                         check and test everything that needs no GPU"
 	@echo "make lint                         ruff and mypy alone"
+	@echo "make preview                      the Slicer module in a window, without Slicer (SHOT=window.png: a picture)"
 	@echo "make env                          the developer's environment, in $(VENV)"
 	@echo "make env TORCH=torch              the same with the PyTorch that pip prefers (CUDA on Linux)"
 
@@ -29,6 +30,10 @@ lint: $(VENV)/.ready-test
 	$(VENV)/bin/ruff check $(PYTHON_SOURCES)
 	$(VENV)/bin/ruff format --check $(PYTHON_SOURCES)
 	$(VENV)/bin/mypy
+
+.PHONY: preview
+preview: $(VENV)/.ready-test
+	$(VENV)/bin/python -m Testing.Host.preview $(MODULE) $(if $(LOAD),--load "$(LOAD)") $(if $(SHOT),--screenshot "$(SHOT)")
 
 $(VENV)/.ready-%: pyproject.toml .ci/environment.sh
 	@TORCH="$(TORCH)" PYTHON="$(PYTHON)" .ci/environment.sh $*

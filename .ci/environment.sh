@@ -114,6 +114,20 @@ install_torch() {
     pip install -qq "torch==$torch_version" || fail "pip could not install PyTorch; is the network reachable?"
 }
 
+# --- Qt -------------------------------------------------------------------------------------------
+
+# What PySide6 needs even without a screen; with it the tests run the Slicer module (Testing/Host).
+install_qt_libraries() {
+    [ "$(uname -s)" = Linux ] || return 0
+    missing=$("$venv/bin/python" -c 'from ctypes.util import find_library as find
+packages = {"glib-2.0": "libglib2.0-0", "dbus-1": "libdbus-1-3", "fontconfig": "libfontconfig1", "xkbcommon": "libxkbcommon0"}
+print(*(package for name, package in packages.items() if not find(name)))')
+    [ -n "$missing" ] || return 0
+    # Unquoted: several names.
+    # shellcheck disable=SC2086
+    apt_install $missing || say "the tests of the Slicer module need $missing, which could not be installed"
+}
+
 # --- DMRIPretrain ---------------------------------------------------------------------------------
 
 install_package() {
@@ -150,6 +164,7 @@ mark_ready() {
 }
 
 pip --version >/dev/null 2>&1 || make_virtual_environment
+if [ "$level" != run ]; then install_qt_libraries; fi
 install_torch
 install_package
 if [ "$level" != run ]; then install_opengl; fi

@@ -1,0 +1,1 @@
+"""What becomes ``slicer.i18n``, ``slicer.packaging``, ``slicer.ScriptedLoadableModule`` and the like."""

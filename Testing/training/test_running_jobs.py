@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from DMRIPretrainLib.simulation.signal import simulate_signal
 from DMRIPretrainLib.simulation.tables import make_gradient_table
 from DMRIPretrainLib.training.checkpoints import checkpoint_path
 from DMRIPretrainLib.training.finetune import FinetuneSettings, finetune
+from DMRIPretrainLib.training.pretrain import PretrainSettings
 
 INTERVAL = 3
 
@@ -205,6 +207,25 @@ def test_a_stop_from_elsewhere_takes_two_steps_at_most(table, tmp_path):
     finetune(FinetuneSettings.from_json(job.specification()), job, listen)
     assert read_status(job).state == "stopped"
     assert 3 <= steps_of(job) <= 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are not listed in /proc")
+def test_processes_that_prepare_data_end_with_the_one_that_trains(table, tmp_path, launch):
+    """However it ends; nothing of it may be left."""
+    settings = PretrainSettings(
+        "autoencoder", (str(table.parent / "0" / "dwi.nii.gz"),), {}, network="bvm", steps=10_000, patch=16, workers=2
+    )
+    job = JobFolder(tmp_path / "job")
+    job.create(replace(settings, device="cpu", batch=1).to_json())
+    worker = launch(job)
+    wait_for(lambda: any(event.get("step", 0) > 0 for event in told(job, "progress")), worker)
+    helpers = [ProcessIdentity.of(child) for child in children_of(worker.pid)]
+    assert len(helpers) == 2
+    os.kill(worker.pid, signal.SIGKILL)
+    end = time.monotonic() + 10
+    while any(helper.is_alive() for helper in helpers):
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -202,11 +202,13 @@ class JobFolder:
         return self.description()["specification"]
 
     def amend(self, **entries: Any) -> None:
-        """Add entries to ``job.json``.
+        """Add entries to ``job.json``; of the processes of one run on several devices the first one does.
 
         Raises:
             UserError: if it cannot be read or written.
         """
+        if not (self._shared or is_first_process()):
+            return
         write_json(self.specification_path, self.description() | entries)
 
     def append(self, kind: EventKind, **fields: Any) -> None:

@@ -266,15 +266,15 @@ class _Run:
         """The best fine-tuned weights, or an average of them and the starting ones where that is better."""
         if self.rank:
             return best.weights
-        tuned = chosen = best.weights
+        tuned = best.weights
         for share in _BLENDS:
             weights = blend(self.start_weights, tuned, share, self.start.fresh)
             self.model.load_state_dict(weights)
             metrics = self.validator.measure(Predictor(self.model, self.patch, self.device))
             self.job.append("metric", name="score of averaged weights", share=share, value=metrics["score"])
             if metrics["score"] > best.score:
-                best.score, best.metrics, chosen = metrics["score"], metrics, weights
-        return chosen
+                best.score, best.metrics, best.weights = metrics["score"], metrics, weights
+        return best.weights
 
     def _finish(self, best: Best, weights: Weights) -> Path:
         path = self.job.result / "model.safetensors"

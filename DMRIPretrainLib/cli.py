@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from . import __version__, cli_training, console
+from . import __version__, cli_checks, cli_training, console
 from .cli_options import (
     B0Option,
     BvalOption,
@@ -113,7 +113,7 @@ def label(
         show(reports if is_study else reports[out.name], json, title="")
 
 
-for _command in (cli_training.finetune, cli_training.pretrain, cli_training.run):
+for _command in (cli_checks.doctor, cli_training.finetune, cli_training.pretrain, cli_training.run):
     app.command()(_command)
 
 

@@ -22,12 +22,14 @@ LIGHT_MODULES = [
     "DMRIPretrainLib",
     "DMRIPretrainLib.errors",
     "DMRIPretrainLib.files",
+    "DMRIPretrainLib.findings",
     "DMRIPretrainLib.networks.catalogue",
     "DMRIPretrainLib.networks.model_card",
     "DMRIPretrainLib.progress",
     "DMRIPretrainLib.scans.frames",
     "DMRIPretrainLib.scans.gradient_table",
     "DMRIPretrainLib.scans.scan",
+    *(f"DMRIPretrainLib.computer.{path.stem}" for path in sorted((LIBRARY / "computer").glob("[!_]*.py"))),
     *(f"DMRIPretrainLib.jobs.{path.stem}" for path in sorted((LIBRARY / "jobs").glob("[!_]*.py"))),
 ]
 

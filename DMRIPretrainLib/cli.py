@@ -113,7 +113,7 @@ def label(
         show(reports if is_study else reports[out.name], json, title="")
 
 
-for _command in (cli_checks.doctor, cli_training.finetune, cli_training.pretrain, cli_training.run):
+for _command in (cli_checks.doctor, cli_checks.check, cli_training.finetune, cli_training.pretrain, cli_training.run):
     app.command()(_command)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from . import __version__, cli_jobs, cli_scans, cli_training, console
+from . import __version__, cli_checks, cli_jobs, cli_scans, cli_training, console
 from .cli_options import (
     B0Option,
     BvalOption,
@@ -72,6 +72,8 @@ def info(
 
 
 for _command in (
+    cli_checks.doctor,
+    cli_checks.check,
     cli_training.finetune,
     cli_training.pretrain,
     cli_scans.predict,

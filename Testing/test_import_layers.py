@@ -23,6 +23,7 @@ LIGHT_MODULES = [
     "DMRIPretrainLib",
     "DMRIPretrainLib.errors",
     "DMRIPretrainLib.files",
+    "DMRIPretrainLib.findings",
     "DMRIPretrainLib.networks.catalogue",
     "DMRIPretrainLib.networks.model_card",
     "DMRIPretrainLib.progress",
@@ -30,6 +31,7 @@ LIGHT_MODULES = [
     "DMRIPretrainLib.scans.gradient_table",
     "DMRIPretrainLib.scans.scan",
     "DMRIPretrainLib.tasks.maps",
+    *(f"DMRIPretrainLib.computer.{path.stem}" for path in sorted((LIBRARY / "computer").glob("[!_]*.py"))),
     *(f"DMRIPretrainLib.jobs.{path.stem}" for path in sorted((LIBRARY / "jobs").glob("[!_]*.py"))),
 ]
 

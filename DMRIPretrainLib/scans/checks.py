@@ -1,13 +1,13 @@
 """What can be wrong with a diffusion scan, and plain answers to it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
+from ..findings import Finding
 from .frames import grid_to_world_rotation
 from .fsl import UNIT_LENGTH_TOLERANCE
 from .gradient_table import MINIMUM_DIRECTIONS, GradientTable, count_directions
@@ -21,21 +21,6 @@ _MAX_B0_RATIO = 2.0
 
 #: Degrees by which sform and qform may differ: both are rounded, the qform cannot hold shear.
 _MAX_ANGLE_BETWEEN_FORMS = 1.0
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is wrong with a scan.
-
-    Attributes:
-        severity: an ``error`` makes results meaningless, a ``warning`` may.
-        code: short name for programs, such as ``no-b0``.
-        message: one line: expected, found, what to do. It does not name the file.
-    """
-
-    severity: Literal["error", "warning"]
-    code: str
-    message: str
 
 
 def check_scan(scan: Scan) -> list[Finding]:
@@ -96,7 +81,7 @@ def check_gradients(gradients: GradientTable) -> list[Finding]:
 
 def raise_errors(findings: Iterable[Finding], path: Path | None) -> None:
     """Raise one ``UserError`` that names the file and says all errors among the findings, if there are any."""
-    errors = [finding.message for finding in findings if finding.severity == "error"]
+    errors = [finding.text for finding in findings if finding.severity == "error"]
     if errors:
         raise UserError(f"{path or 'scan'}: {'; also: '.join(errors)}")
 
@@ -174,13 +159,13 @@ def _check_signal(signal: np.ndarray, is_b0: np.ndarray) -> list[Finding]:
         findings.append(_error("constant", message))
     if negative.any():
         message = f"expected signal from 0 up, found negative values in {_volumes(negative)}; check the preprocessing"
-        findings.append(Finding("warning", "negative", message))
+        findings.append(Finding.from_line("warning", "negative", message))
     if not findings and is_b0.any():
         usual = np.median(level[is_b0])
         odd = is_b0 & ((level > _MAX_B0_RATIO * usual) | (level < usual / _MAX_B0_RATIO))
         if odd.any():
             message = f"expected b0 volumes of like brightness, found others in {_volumes(odd)}; look at them"
-            findings.append(Finding("warning", "b0-level", message))
+            findings.append(Finding.from_line("warning", "b0-level", message))
     return findings
 
 
@@ -199,7 +184,7 @@ def _check_header(path: Path | None) -> list[Finding]:
     if angle <= _MAX_ANGLE_BETWEEN_FORMS:
         return []
     return [
-        Finding(
+        Finding.from_line(
             "warning",
             "sform-qform",
             f"expected sform and qform to agree, found them {angle:.1f} degrees apart; the sform is used, check "
@@ -223,5 +208,5 @@ def _volumes(flags: np.ndarray) -> str:
     return f"volume{'s' if len(indices) > 1 else ''} {listed}{more} (counted from 0)"
 
 
-def _error(code: str, message: str) -> Finding:
-    return Finding("error", code, message)
+def _error(code: str, line: str) -> Finding:
+    return Finding.from_line("error", code, line)

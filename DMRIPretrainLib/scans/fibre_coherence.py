@@ -106,6 +106,25 @@ def fit_fibres(scan: Scan, volumes: np.ndarray) -> Fibres:
     return Fibres(fa, directions, mask, spacing)
 
 
+def main_directions(scan: Scan, voxels: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Fractional anisotropy and fibre direction of single voxels, from a tensor fit.
+
+    Args:
+        scan: the scan.
+        voxels: (V, 3) indices.
+
+    Returns:
+        (V,) FA and (V, 3) unit vectors in the world frame; None where the scan does not determine a tensor.
+    """
+    volumes = tensor_volumes(scan)
+    if volumes is None:
+        return None
+    table = scan.gradients.subset(volumes)
+    x, y, z = voxels.T
+    signal = np.stack([np.asarray(scan.signal[..., volume][x, y, z], np.float32) for volume in volumes], axis=1)
+    return _fit_tensors(signal, _tensor_design(table.bvals, table.directions))
+
+
 def fibre_evidence(fibres: Fibres, candidates: np.ndarray) -> np.ndarray:
     """Evidence for candidate changes of the gradient table, in blocks of the brain.
 
@@ -148,6 +167,14 @@ def _block_mean(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
 
 def _fit(signal: np.ndarray, mask: np.ndarray, design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """FA (X, Y, Z) and principal directions (X, Y, Z, 3) of a log-linear tensor fit, zero outside the mask."""
+    fa = np.zeros(mask.shape, dtype=np.float32)
+    directions = np.zeros((*mask.shape, 3), dtype=np.float32)
+    fa[mask], directions[mask] = _fit_tensors(signal, design)
+    return fa, directions
+
+
+def _fit_tensors(signal: np.ndarray, design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """FA (V,) and principal directions (V, 3) of (V, N) signals, in the frame of the design."""
     signal = np.nan_to_num(signal)
     floor = np.maximum(1e-3 * signal.max(axis=1, keepdims=True), 1e-6)
     logarithm = np.log(np.maximum(signal, floor))
@@ -155,11 +182,7 @@ def _fit(signal: np.ndarray, mask: np.ndarray, design: np.ndarray) -> tuple[np.n
     values, vectors = np.linalg.eigh(coefficients[:, [0, 3, 4, 3, 1, 5, 4, 5, 2]].reshape(-1, 3, 3))
     values = np.maximum(values, 0)
     spread = np.sum((values - values.mean(axis=1, keepdims=True)) ** 2, axis=1)
-    fa = np.zeros(mask.shape, dtype=np.float32)
-    fa[mask] = np.sqrt(1.5 * spread / np.maximum(np.sum(values**2, axis=1), 1e-12))
-    directions = np.zeros((*mask.shape, 3), dtype=np.float32)
-    directions[mask] = vectors[:, :, 2]
-    return fa, directions
+    return np.sqrt(1.5 * spread / np.maximum(np.sum(values**2, axis=1), 1e-12)), vectors[:, :, 2]
 
 
 def _alignment(fibres: Fibres, candidates: np.ndarray) -> np.ndarray:

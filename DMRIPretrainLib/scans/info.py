@@ -64,7 +64,7 @@ def scan_info(
         ],
         "mask": {"source": source, "volume_ml": round(_volume_ml(brain, scan.affine), 1)},
         "noise": asdict(estimate_noise(replace(scan, mask=brain))),
-        "findings": [asdict(finding) for finding in findings],
+        "findings": [finding.to_json() for finding in findings],
     }
 
 

@@ -48,7 +48,7 @@ def load_scan(
         findings = check_scan(scan)
         raise_errors(findings, scan.path)
         for finding in findings:
-            _log.warning("%s: %s", scan.path, finding.message)
+            _log.warning("%s: %s", scan.path, finding.text)
     return replace(scan, mask=choose_mask(scan, mask)[0])
 
 

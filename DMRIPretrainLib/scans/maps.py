@@ -6,12 +6,17 @@ import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 
 from ..errors import UserError
+from .grid_difference import describe_difference
 from .nifti import NIFTI_SUFFIXES, read_nifti_image
 from .nrrd_file import NRRD_SUFFIXES, read_nrrd_image
 from .scan import Scan
 
 #: How far the corners of two grids may lie apart and still count as the same, in voxels.
 MAX_CORNER_DISTANCE = 0.1
+
+
+class GeometryError(UserError):
+    """A map that does not lie on the grid of its scan."""
 
 
 def read_map(path: Path, reference: Scan) -> np.ndarray:
@@ -28,30 +33,27 @@ def read_map(path: Path, reference: Scan) -> np.ndarray:
         (X, Y, Z, ...) array on the grid of the scan, in the type of the file, float32 where it scales values.
 
     Raises:
-        UserError: if the file cannot be read, or a corner of its grid is more than 0.1 voxel (of the shortest
-            edge) away from that of the scan.
+        UserError: if the file cannot be read.
+        GeometryError: if a corner of its grid is more than 0.1 voxel (of the shortest edge) away from that of the
+            scan; says in what they differ.
     """
     data, affine = _read_image(path)
     if data.ndim < 3:
         raise UserError(f"{path}: expected an image with three axes, found {data.ndim}; give another file")
     # Relative to the scan the axes are nearly permuted and flipped, however oblique both are.
     orientation = io_orientation(np.linalg.inv(reference.affine) @ affine)
-    if np.isnan(orientation).any():
-        raise UserError(f"{path}: expected the geometry of the scan, found other axes; resample it to the scan")
-    affine = affine @ inv_ornt_aff(orientation, data.shape[:3])
-    data = apply_orientation(data, orientation)
-    if data.shape[:3] != reference.shape:
-        raise UserError(
-            f"{path}: expected the geometry of the scan {reference.path or ''} with {_size(reference.shape)} voxels, "
-            f"found {_size(data.shape[:3])}; resample it to the scan"
-        )
-    distance = _corner_distance(affine, reference.affine, reference.shape)
-    if distance > MAX_CORNER_DISTANCE * reference.voxel_size.min():
-        raise UserError(
-            f"{path}: expected the geometry of the scan {reference.path or ''}, found a grid whose corner is "
-            f"{distance:.2f} mm away; resample it to the scan"
-        )
-    return data
+    stored_shape, stored_affine = data.shape[:3], affine
+    if not np.isnan(orientation).any():
+        affine = affine @ inv_ornt_aff(orientation, data.shape[:3])
+        data = apply_orientation(data, orientation)
+        same = data.shape[:3] == reference.shape
+        distance = _corner_distance(affine, reference.affine, reference.shape)
+        if same and distance <= MAX_CORNER_DISTANCE * reference.voxel_size.min():
+            return data
+    difference = describe_difference(stored_shape, stored_affine, reference.shape, reference.affine)
+    raise GeometryError(
+        f"{path}: expected the geometry of the scan {reference.path or ''}, found {difference}; resample it to the scan"
+    )
 
 
 def _read_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +68,3 @@ def _corner_distance(first: np.ndarray, second: np.ndarray, shape: tuple[int, in
     """Largest distance in mm between the same corner voxel of two grids."""
     corners = np.stack(np.meshgrid(*([0, size - 1] for size in shape), [1], indexing="ij"), axis=-1).reshape(-1, 4)
     return float(np.linalg.norm(corners @ (first - second).T, axis=1).max())
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(size) for size in shape)

@@ -1,7 +1,9 @@
 """Which scans and labels to learn from: a CSV table, a BIDS folder, or one scan."""
 
 import csv
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +53,28 @@ def find_cases(source: Path, tasks: tuple[str, ...], labels: Path | None = None)
     Raises:
         UserError: if something is missing, unknown or not there.
     """
+    problems: list[UserError] = []
+    cases = list_cases(source, labels, problems)
+    for case in cases:
+        problems += missing_labels(case, tasks)
+    if problems:
+        raise problems[0]
+    return cases
+
+
+def list_cases(source: Path, labels: Path | None, problems: list[UserError]) -> list[CaseFiles]:
+    """The same, without the demand that every label map be there.
+
+    Args:
+        source: see :func:`find_cases`.
+        labels: likewise.
+        problems: gets what is wrong with single cases, which are left out.
+
+    Raises:
+        UserError: if the source as a whole cannot be used, or has no cases.
+    """
     if source.suffix.lower() == ".csv":
-        cases = [_row_case(source, row) for row in read_scan_table(source, _COLUMNS)]
+        cases = _collect((partial(_row_case, source, row) for row in read_scan_table(source, _COLUMNS)), problems)
     elif labels is None:
         raise UserError(
             f"{source}: expected --labels with the folder of its label maps, found none; make them with label"
@@ -61,10 +83,31 @@ def find_cases(source: Path, tasks: tuple[str, ...], labels: Path | None = None)
         cases = _read_bids(source, _results_of(labels))
     else:
         cases = [CaseFiles(source.name, source, labels=_label_folder(_only_folder(_results_of(labels))))]
-    if not cases:
+    if not cases and not problems:
         raise UserError(f"{source}: expected at least one scan, found none; check the folder")
-    for case in cases:
-        _check(case, tasks)
+    return cases
+
+
+def missing_labels(case: CaseFiles, tasks: tuple[str, ...]) -> list[UserError]:
+    """An error for each task whose label map is not there."""
+    paths = {task: case.labels.get(task) for task in tasks}
+    return [
+        UserError(
+            f"{case.scan}: expected the label map {path or LABEL_FILES[task]} to learn {task}, found none; make it "
+            "with label"
+        )
+        for task, path in paths.items()
+        if path is None or not path.is_file()
+    ]
+
+
+def _collect(makers: Iterable[Callable[[], CaseFiles]], problems: list[UserError]) -> list[CaseFiles]:
+    cases = []
+    for make in makers:
+        try:
+            cases.append(make())
+        except UserError as error:
+            problems.append(error)
     return cases
 
 
@@ -117,7 +160,7 @@ def _row_case(table: Path, row: TableRow) -> CaseFiles:
     split = row.values.get("split", "")
     if split not in _SPLITS:
         raise UserError(
-            f"{table}: expected training, validation or nothing as split in line {row.line}, found {split!r}"
+            f"{table}: expected training, validation or nothing as split in line {row.line}, found {split!r}; mend it"
         )
     folder = row.path("labels")
     labels = _label_folder(folder) if folder else {}
@@ -161,13 +204,3 @@ def _label_folder(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise UserError(f"{folder}: expected a folder with label maps, found none; make them with label")
     return {task: folder / name for task, name in LABEL_FILES.items() if (folder / name).is_file()}
-
-
-def _check(case: CaseFiles, tasks: tuple[str, ...]) -> None:
-    for task in tasks:
-        path = case.labels.get(task)
-        if path is None or not path.is_file():
-            expected = path or LABEL_FILES[task]
-            raise UserError(
-                f"{case.scan}: expected the label map {expected} to learn {task}, found none; make it with label"
-            )

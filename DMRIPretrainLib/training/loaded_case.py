@@ -58,15 +58,37 @@ def read_label(path: Path, task: str, scan: Scan) -> np.ndarray:
         UserError: if the map cannot be read, lies on another grid, or does not hold what the task needs.
     """
     values = read_map(path, scan)
-    if task != "orientation":
-        rounded = np.rint(np.asarray(values, dtype=np.float64))
-        if values.ndim != 3 or not np.allclose(rounded, values, atol=1e-3) or rounded.min() < 0:
-            raise UserError(
-                f"{path}: expected a 3D map of whole numbers from 0 on, found something else; save it as labels"
-            )
-        if task == "crossings" and rounded.max() > 9:
-            raise UserError(f"{path}: expected numbers of fibres, found a value of {rounded.max():g}; check the file")
-        return rounded.astype(np.int64)
+    return as_peaks(values, path) if task == "orientation" else as_labels(values, task, path)
+
+
+def as_labels(values: np.ndarray, task: str, path: Path) -> np.ndarray:
+    """(X, Y, Z) int64 labels of a map that holds them.
+
+    Raises:
+        UserError: if it is not 3D, or holds something else than whole numbers from 0 on; or for crossings more
+            fibres than there can be.
+    """
+    expected = f"{path}: expected a 3D map of whole numbers from 0 on"
+    if values.ndim != 3:
+        found = "x".join(map(str, values.shape))
+        raise UserError(f"{expected}, found the shape {found}; save it as labels")
+    numbers = np.asarray(values, dtype=np.float64)
+    rounded = np.rint(numbers)
+    wrong = ~np.isclose(rounded, numbers, atol=1e-3) | (rounded < 0)
+    if wrong.any():
+        examples = ", ".join(f"{value:.4g}" for value in np.unique(numbers[wrong])[:3])
+        raise UserError(f"{expected}, found {examples} among others in {wrong.sum()} voxels; save it as labels")
+    if task == "crossings" and rounded.max() > 9:
+        raise UserError(f"{path}: expected numbers of fibres, found a value of {rounded.max():g}; check the file")
+    return rounded.astype(np.int64)
+
+
+def as_peaks(values: np.ndarray, path: Path) -> np.ndarray:
+    """(X, Y, Z, 3, 3) peaks, strongest first, in the frame of the map, of a map that holds them.
+
+    Raises:
+        UserError: if it has not 3, 6 or 9 volumes.
+    """
     if values.ndim != 4 or values.shape[3] not in (3, 6, 9):
         found = "x".join(map(str, values.shape))
         raise UserError(f"{path}: expected peaks of 3, 6 or 9 volumes, found {found}; write one to three peaks a voxel")

@@ -7,7 +7,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from DMRIPretrainLib.errors import UserError
-from DMRIPretrainLib.scans.checks import Finding, check_scan, count_directions, raise_errors
+from DMRIPretrainLib.findings import Finding
+from DMRIPretrainLib.scans.checks import check_scan, count_directions, raise_errors
 from DMRIPretrainLib.scans.gradient_table import GradientTable
 from DMRIPretrainLib.scans.nifti import read_nifti_scan
 from DMRIPretrainLib.scans.scan import Scan
@@ -127,7 +128,7 @@ def test_q_space_table_is_explained(make_dwi) -> None:
     lengths = np.linspace(0.2, 1, len(scan.gradients))[:, None]
     (finding,) = check_scan(with_table(scan, directions=scan.gradients.directions * lengths))
     assert finding.code == "bvec-length"
-    assert "DSI" in finding.message
+    assert "DSI" in finding.action
 
 
 def test_repeats_and_opposites_are_no_new_directions(make_dwi) -> None:

@@ -1,0 +1,91 @@
+"""The commands ``doctor`` and ``check``."""
+
+import json
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from DMRIPretrainLib import cli
+from DMRIPretrainLib.computer import report
+from DMRIPretrainLib.computer.devices import Device, TorchState
+
+
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
+) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of the command in this process."""
+    monkeypatch.setattr(sys, "argv", ["dmri-pretrain", *map(str, arguments)])
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.fixture
+def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other processes, which take seconds, are tried in ``computer/test_report.py``."""
+    torch = TorchState("2.8.0", devices=(Device("cpu", "CPU", works=True),))
+    monkeypatch.setattr(report, "try_torch", lambda *_: torch)
+    monkeypatch.setattr(report, "import_findings", lambda *_, **__: [])
+
+
+def test_doctor_here(capsys, monkeypatch, quick_probes, tmp_path: Path) -> None:
+    code, output, _ = run(capsys, monkeypatch, "doctor", "--folder", tmp_path)
+    assert code == 0
+    assert "can work here" in output
+    assert str(tmp_path) in output.replace("\n", "")
+
+
+def test_doctor_in_json_with_an_error(capsys, monkeypatch, quick_probes, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, output, _ = run(capsys, monkeypatch, "doctor", "--folder", tmp_path / "file", "--json")
+    assert code == 2
+    content = json.loads(output)
+    assert content["works"] is False
+    assert content["findings"][0]["code"] == "folder"
+
+
+@pytest.fixture
+def table(tmp_path: Path, make_dwi, save_dwi) -> Path:
+    lines = ["scan,segmentation"]
+    for name in ("a", "b"):
+        scan = make_dwi((10, 10, 10), snr=30, seed=ord(name))
+        path = save_dwi(scan, f"{name}/dwi.nii.gz")
+        labels = np.ones(scan.shape, dtype=np.uint8)
+        labels[5:] = 2
+        nib.save(nib.Nifti1Image(labels * scan.mask, scan.affine), path.with_name("seg.nii.gz"))
+        lines.append(f"{name}/dwi.nii.gz,{name}/seg.nii.gz")
+    (tmp_path / "cases.csv").write_text("\n".join(lines))
+    return tmp_path / "cases.csv"
+
+
+def test_check_of_good_cases(capsys, monkeypatch, table: Path) -> None:
+    code, output, _ = run(capsys, monkeypatch, "check", table, "--task", "segmentation", "--no-gradients")
+    assert code == 0
+    assert "0 errors" in output
+    assert "a/dwi.nii.gz" in output
+
+
+def test_check_prints_all_errors(capsys, monkeypatch, table: Path) -> None:
+    (table.parent / "a/dwi.bval").unlink()
+    (table.parent / "b/seg.nii.gz").write_text("no image")
+    code, output, _ = run(capsys, monkeypatch, "check", table, "--task", "segmentation", "--no-gradients")
+    assert code == 2
+    assert "2 errors" in output
+
+
+def test_check_in_json_with_the_names_of_labels(capsys, monkeypatch, table: Path) -> None:
+    names = table.with_name("dseg.tsv")
+    names.write_text("index\tname\n1\tleft\n2\tright\n3\tnowhere\n")
+    arguments = ("--task", "segmentation", "--no-gradients", "--label-names", names, "--json")
+    code, output, _ = run(capsys, monkeypatch, "check", table, *arguments)
+    assert code == 0
+    content = json.loads(output)
+    assert [label["name"] for label in content["labels"]] == ["left", "right"]
+    assert [finding["code"] for finding in content["findings"]] == ["label-unused"]

@@ -75,7 +75,7 @@ def load_annotated(
         source: where they are.
         seed: of the division, where the user made none.
         b0_threshold: volumes with a b-value up to this one (s/mm²) count as b0.
-        job: the job; told where part of a brain is held out.
+        job: the job; where part of a brain is held out its mask is written there.
         progress: told how far it is.
 
     Raises:
@@ -97,7 +97,6 @@ def load_annotated(
 
 
 def _divide_brains(source: CaseSource, loaded: list[LoadedCase], job: JobFolder) -> AnnotatedScans:
-    job.append("warning", message="a single subject: the middle quarter of the brain is held out to validate")
     slabs = [hold_out_slab(case.region) for case in loaded]
     if len(loaded) == 1:
         orientation = loaded[0].scan.orientation

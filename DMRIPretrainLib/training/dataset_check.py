@@ -80,6 +80,31 @@ class DatasetReport:
         }
 
 
+class DataError(UserError):
+    """Scans or labels that cannot be learned from."""
+
+    code = "data"
+    action = "mend them and start again; dmri-pretrain check says all that is wrong"
+
+
+def raise_data_errors(report: DatasetReport, source: Path) -> None:
+    """Refuse a dataset with errors.
+
+    Args:
+        report: what was found.
+        source: where the dataset is.
+
+    Raises:
+        DataError: one line with the first error, and how many more there are.
+    """
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    if not errors:
+        return
+    more = f" (and {len(errors) - 1} more errors: dmri-pretrain check {source} says which)" if errors[1:] else ""
+    where = f"{errors[0].where}: " if errors[0].where and errors[0].where not in errors[0].text else ""
+    raise DataError(f"{where}{errors[0].text}{more}")
+
+
 def check_dataset(
     source: Path,
     tasks: tuple[str, ...],

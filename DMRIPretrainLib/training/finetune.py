@@ -33,6 +33,7 @@ from .augmentation import Augmentation
 from .best import Best, Weights
 from .checkpoints import checkpoint_path, read_checkpoint, steps_done
 from .conductor import Conductor
+from .dataset_check import check_dataset, raise_data_errors
 from .fine_tuning import FineTuning
 from .patches import ConsecutiveSampler, PatchDataset
 from .pictures import save_example
@@ -149,6 +150,8 @@ class _Run:
         job.amend(versions=library_versions())
         self.device = choose_device(settings.device)
         L.seed_everything(settings.seed, verbose=False)
+        if steps_done(job) == 0:
+            self._check_data()
         data = load_annotated(settings.source(), settings.seed, settings.b0_threshold, job, self.progress)
         self.training, self.validation = data.training, data.validation
         start = Start(settings.start, settings.network, settings.start_sha256)
@@ -160,6 +163,26 @@ class _Run:
         fitted = job.description().get("fitted_to_memory") or {}
         self.patch = fitted.get("patch") or settings.patch or (64 if self.device.type == "cuda" else 32)
         self.batch = fitted.get("batch") or settings.batch
+
+    def _check_data(self) -> None:
+        """Find out all that is wrong before anything is computed; the job tells it."""
+        settings, source = self.settings, self.settings.source()
+        report = check_dataset(
+            source.cases,
+            source.tasks,
+            source.labels,
+            label_names=settings.label_names,
+            mask=source.mask,
+            bval=source.bval,
+            bvec=source.bvec,
+            b0_threshold=settings.b0_threshold,
+            seed=settings.seed,
+            progress=self.progress,
+        )
+        for finding in report.findings:
+            if finding.severity == "warning":
+                self.job.append("warning", code=finding.code, message=f"{finding.where} {finding.text}".strip())
+        raise_data_errors(report, source.cases)
 
     def train(self) -> Path:
         """Train, average, and write the best model.

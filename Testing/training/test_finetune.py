@@ -319,7 +319,7 @@ def test_broken_input_fails_with_one_clear_line(brains, tmp_path):
     with pytest.raises(UserError, match=r"segmentation\.nii\.gz") as caught:
         finetune(settings, job)
     (failure,) = events(job, "failure")
-    assert failure["code"] == "input"
+    assert failure["code"] == "data"
     assert failure["message"] == str(caught.value)
     assert "\n" not in failure["message"]
     assert job.told_state() == "failed"

@@ -31,6 +31,7 @@ LIGHT_MODULES = [
     "DMRIPretrainLib.scans.gradient_table",
     "DMRIPretrainLib.scans.scan",
     "DMRIPretrainLib.tasks.maps",
+    "DMRIPretrainLib.training.step_memory",
     *(f"DMRIPretrainLib.computer.{path.stem}" for path in sorted((LIBRARY / "computer").glob("[!_]*.py"))),
     *(f"DMRIPretrainLib.jobs.{path.stem}" for path in sorted((LIBRARY / "jobs").glob("[!_]*.py"))),
 ]

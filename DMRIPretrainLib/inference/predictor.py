@@ -74,12 +74,12 @@ class Predictor:
         """
         from monai.inferers import SlidingWindowInferer
 
-        box = _bounding_box(scan.mask)
+        box = bounding_box(scan.mask)
         adapted, trust = self._adapt(scan, volumes, box)
         inferer = SlidingWindowInferer(
             self.window, sw_batch_size=1, overlap=_OVERLAP, mode="gaussian", padding_mode="constant", device="cpu"
         )
-        count = _window_count(adapted.shape[2:], self.window)
+        count = window_count(adapted.shape[2:], self.window)
         done = 0
 
         def answer(window: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -127,7 +127,7 @@ class Predictor:
         return found
 
 
-def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
     """Smallest box around the mask, so that nothing is spent on air."""
     return tuple(
         slice(int(present[0]), int(present[-1]) + 1)
@@ -141,6 +141,7 @@ def _uncrop(cropped: np.ndarray, shape: Sequence[int], box: tuple[slice, ...]) -
     return whole
 
 
-def _window_count(shape: Sequence[int], window: int) -> int:
+def window_count(shape: Sequence[int], window: int) -> int:
+    """About how many windows cover a box of this shape."""
     step = max(1, int(window * (1 - _OVERLAP)))
     return int(np.prod([max(1, int(np.ceil((size - window) / step)) + 1) for size in shape]))

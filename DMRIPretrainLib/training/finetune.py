@@ -34,17 +34,17 @@ from .best import Best, Weights
 from .checkpoints import checkpoint_path, read_checkpoint, steps_done
 from .conductor import Conductor
 from .dataset_check import check_dataset, raise_data_errors
+from .estimate import RunSize, estimate_run
 from .fine_tuning import FineTuning
 from .patches import ConsecutiveSampler, PatchDataset
 from .pictures import save_example
 from .session import make_trainer
 from .starting_model import SCRATCH, Start, blend, open_start
+from .step_memory import PATCH_STEP
 from .validation import Validation
 
 #: Shares of the fine-tuned weights that are tried when averaging them with the starting ones.
 _BLENDS = (0.25, 0.5, 0.75)
-#: The smallest patch that is tried where memory is short.
-_SMALLEST_PATCH = 16
 
 
 @dataclass(frozen=True)
@@ -192,12 +192,29 @@ class _Run:
         """
         best = Best(self.settings.patience)
         try:
+            if steps_done(self.job) == 0 and self._is_alone:
+                self._estimate()
             while not self._fits(best):
                 best = Best(self.settings.patience)
             weights = self._average(best) if self.settings.start != SCRATCH else best.weights
         except StoppedError as stopped:
             raise StoppedError(self._finish(best, best.weights) if best.weights else None) from stopped
         return self._finish(best, weights)
+
+    def _estimate(self) -> None:
+        """Tell how much memory and time it will take, and take smaller steps where memory is short."""
+        settings = self.settings
+        self.progress("estimating memory and time", 0.0)
+        size = RunSize(self.patch, self.batch, settings.steps, 1 + -(-settings.steps // settings.interval))
+        estimate = estimate_run(self.model, self.tasks, self.training, self.validation, size, self.device)
+        self.job.append("estimate", summary=estimate.summary(), **estimate.to_json())
+        if estimate.change:
+            self._take_smaller_steps(estimate.batch, estimate.patch, estimate.change)
+
+    def _take_smaller_steps(self, batch: int, patch: int, message: str) -> None:
+        self.batch, self.patch = batch, patch
+        self.job.amend(fitted_to_memory={"batch": batch, "patch": patch})
+        self.job.append("warning", code="out-of-memory", message=message)
 
     def _fits(self, best: Best) -> bool:
         """Train; where memory does not suffice make ready for a smaller step and say False."""
@@ -214,15 +231,15 @@ class _Run:
         return False
 
     def _make_smaller(self) -> bool:
-        if self.batch > 1:
-            self.batch //= 2
-        elif self.patch > _SMALLEST_PATCH:
-            self.patch = max(_SMALLEST_PATCH, self.patch // 32 * 16)
+        batch, patch = self.batch, self.patch
+        if batch > 1:
+            batch //= 2
+        elif patch > PATCH_STEP:
+            patch = max(PATCH_STEP, patch // (2 * PATCH_STEP) * PATCH_STEP)
         else:
             return False
-        self.job.amend(fitted_to_memory={"batch": self.batch, "patch": self.patch})
-        message = f"memory was short: the run goes on with {self.batch} patches of {self.patch} voxels a step"
-        self.job.append("warning", code="out-of-memory", message=message)
+        message = f"memory was short: the run goes on with patches of {patch} voxels, {batch} a step"
+        self._take_smaller_steps(batch, patch, message)
         return True
 
     def _fit(self, best: Best) -> None:
@@ -258,8 +275,13 @@ class _Run:
         self.job.append("picture", step=step, path=f"pictures/{path.name}")
 
     def _pause(self) -> None:
-        if self.settings.devices * self.settings.nodes == 1 and self.job.stop_requested():
+        if self._is_alone and self.job.stop_requested():
             raise StoppedError
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether one process trains; several must decide alike."""
+        return self.settings.devices * self.settings.nodes == 1
 
     def _head(self, task: str) -> HeadSpec:
         default = default_head(task)

@@ -113,7 +113,7 @@ def test_the_input_does_not_show_slabs(model, make_dwi, monkeypatch, voxels):
     mask = np.zeros(SHAPE, dtype=bool)
     mask[2:17, 1:17, 1:14] = whole.mask[2:17, 1:17, 1:14]
     scan = prepare_scan(replace(whole, mask=mask))
-    box = module._bounding_box(mask)
+    box = module.bounding_box(mask)
     predictor = Predictor(model, 16)
     features = scan.features(box, scan.projection())
     expected = model.adapter(features)

@@ -284,7 +284,7 @@ def test_a_run_that_is_short_of_memory_goes_on_in_smaller_steps(table, tmp_path,
     assert list(dict.fromkeys(tried)) == [(2, 48), (1, 48), (1, 16)]
     assert job.told_state() == "finished"
     warnings = [event["message"] for event in told(job, "warning") if event.get("code") == "out-of-memory"]
-    assert warnings[-1] == "memory was short: the run goes on with 1 patches of 16 voxels a step"
+    assert warnings[-1] == "memory was short: the run goes on with patches of 16 voxels, 1 a step"
     assert job.description()["fitted_to_memory"] == {"batch": 1, "patch": 16}
 
 

@@ -8,6 +8,7 @@ import typer
 
 from . import console
 from .cli_options import JsonOption, run_here, show
+from .errors import UserError
 from .files import atomic_path
 from .jobs.folder import JobFolder
 from .jobs.launch import start_job
@@ -101,6 +102,9 @@ def resume(job: JobArgument, json: JsonOption = False) -> None:
     Example: dmri-pretrain jobs resume job
     """
     folder = JobFolder(job)
+    is_study = folder.specification().get("kind") in ("predict", "label")
+    if read_status(folder).state == "finished" and not is_study:
+        raise UserError(f"{job}: expected a job that is not finished, found one that is; its result is in {job}/result")
     worker = start_job(folder)
     show({"job": str(job), "process": worker.pid, "watch": f"dmri-pretrain jobs watch {job}"}, json, title="resumed")
 

@@ -85,6 +85,13 @@ def test_stopping_asks_and_waits(run, jobs):
         assert read_status(job).state == "stopping"
 
 
+def test_a_finished_training_is_not_resumed(run, jobs):
+    code, _, err = run("jobs", "resume", jobs / "good")
+    assert code == 2
+    assert "its result is in" in err
+    assert read_status(JobFolder(jobs / "good")).state == "finished"
+
+
 def test_cleaning_frees_space(run, jobs):
     job = JobFolder(jobs / "good")
     job.checkpoints.mkdir()

@@ -312,7 +312,8 @@ class _Run:
         if self.rank:
             return best.weights
         tuned = best.weights
-        for share in _BLENDS:
+        for number, share in enumerate(_BLENDS):
+            self.progress("averaging with the starting weights", number / len(_BLENDS))
             weights = blend(self.start_weights, tuned, share, self.start.fresh)
             self.model.load_state_dict(weights)
             metrics = self.validator.measure(Predictor(self.model, self.patch, self.device))

@@ -117,6 +117,9 @@ def pretrain(
         str | None, typer.Option(help="Of the recipe distortion: light, normal, strong or all.")
     ] = None,
     skips: Annotated[bool | None, typer.Option(help="Of the recipe autoencoder: with or without skips.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Of the recipe simulated: crossings, to learn to count fibres and nothing else.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same result (on a CPU).")] = 0,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option(help="auto (bf16 on a GPU), float32 or bf16.")] = "auto",
@@ -140,7 +143,7 @@ def pretrain(
         raise UserError(f"--network {network}: expected {', '.join(NETWORKS)}; choose one of them")
     if patch:
         _check_patch(patch)
-    given = {"strength": strength, "skips": skips}
+    given = {"strength": strength, "skips": skips, "only": only}
     settings = PretrainSettings(
         recipe,
         tuple(source if source == "simulated" else str(Path(source).absolute()) for source in data),

@@ -76,6 +76,10 @@ class Predictor:
 
         box = bounding_box(scan.mask)
         adapted, trust = self._adapt(scan, volumes, box)
+        # The same in every window: once a voxel is enough.
+        fit = self.model.fit(adapted.to(self.device), trust)
+        channels = adapted.shape[1]
+        inputs = adapted if fit is None else torch.cat([adapted, fit.cpu()], dim=1)
         inferer = SlidingWindowInferer(
             self.window, sw_batch_size=1, overlap=_OVERLAP, mode="gaussian", padding_mode="constant", device="cpu"
         )
@@ -84,15 +88,15 @@ class Predictor:
 
         def answer(window: torch.Tensor) -> dict[str, torch.Tensor]:
             nonlocal done
-            there = window.to(self.device)
+            there, fitted = window.to(self.device).tensor_split([channels], dim=1)
             decoded = self.model.backbone(there)
-            outputs = self.model.answer_decoded(decoded, there, trust)
+            outputs = self.model.answer_decoded(decoded, there, trust, fitted if fitted.shape[1] else None)
             done += 1
             progress("predicting", min(done / count, 1.0))
             found = {task: self.tasks[task].probabilities(output).float().cpu() for task, output in outputs.items()}
             return found if decoded_in is None else found | {_DECODED: decoded.float().cpu()}
 
-        averaged = inferer(adapted, answer)
+        averaged = inferer(inputs, answer)
         decoded = averaged.pop(_DECODED, None)
         if decoded is not None and decoded_in is not None:
             x, y, z = np.transpose(decoded_in - [side.start for side in box])

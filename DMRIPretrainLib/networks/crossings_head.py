@@ -1,98 +1,93 @@
-"""The number of fibre populations, from the fODF and what surrounds the voxel."""
+"""The number of fibre populations, from fits of one, two and three fibres and what surrounds the voxel."""
 
-import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
-from ..qspace.harmonics import coefficient_orders, evaluation_matrix, hemisphere
-from .fodf_head import smooth_maximum
-from .heads import TaskHead
+from ..qspace.fibre_fit import FIT_VECTORS, MOST_FIBRES, fitted_vectors, left_by_fits
+from ..qspace.harmonics import coefficient_orders
+from ..qspace.shells import FEATURE_ORDER
+from .adapters import ShellSetAdapter
+from .heads import VoxelwiseLinear
 
-_ORDER = 8
-#: Peaks nearer to a stronger one than this many degrees are no peaks of their own.
-_SEPARATION = 25.0
-_PEAKS = 3
-#: Few enough for the values of a block of voxels to stay in a CPU's cache.
-_VOXELS_AT_ONCE = 2048
+#: Powers of an fODF are of the order of 0.1; networks like numbers near 1.
+_POWER_SCALE = 5.0
+#: Smaller powers are none.
+_LEAST_POWER = 1e-3
+#: Amplitudes, cosines between vectors, powers of four orders, what three fits leave of them and its logarithms, trust.
+_INVARIANTS = 6 + 4 + 4 + 12 + 3 + 4
 
 
 class CrossingsHead(nn.Module):
-    """Counts fibre populations by properties of the fODF that do not change when the head turns.
+    """Counts fibre populations by numbers that do not change when the head turns, and by what the whole patch is like.
 
-    A network that reads coefficients would have to learn every rotation; these numbers need not be learned: the power
-    of each order of the fODF, of its square and of its fourth power, the shape of its second moments, and height,
-    mass and mutual angles of its strongest lobes. Decoder features tell of the neighbourhood, and the fODF itself has
-    been corrected by it. The loss of the count does not change the fODF.
+    A network that reads coefficients would have to learn every rotation; amplitudes and angles of fitted fibres, and
+    how much of the fODF each number of them leaves unexplained, need not be learned. Whether a broad fODF means
+    dispersed or crossing fibres depends on the tissue, the protocol and the noise, which a single voxel does not show:
+    every hidden layer sees the mean of its input over the brain voxels of the patch too (as layers for sets do, Zaheer
+    et al. 2017). Decoder features tell of the neighbourhood.
     """
 
-    _basis: torch.Tensor
-    _analysis: torch.Tensor
-    _power: torch.Tensor
-    _moments: torch.Tensor
-    _cosines: torch.Tensor
-
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, hidden: int = 128) -> None:
         super().__init__()
-        directions = hemisphere()
-        basis = evaluation_matrix(directions, _ORDER)
-        orders = coefficient_orders(_ORDER) // 2
-        power = np.equal.outer(np.arange(_ORDER // 2 + 1), orders)
-        x, y, z = directions.T
-        moments = np.stack([x * x, y * y, z * z, x * y, x * z, y * z, np.ones_like(x)])
-        constants = {
-            "_basis": basis,
-            "_analysis": np.linalg.pinv(basis),
-            "_power": power,
-            "_moments": moments / len(directions),
-            "_cosines": np.abs(directions @ directions.T),
-        }
-        for name, value in constants.items():
-            self.register_buffer(name, torch.tensor(value, dtype=torch.float32), persistent=False)
-        self.body = TaskHead(inputs + self.invariants(torch.zeros(1, basis.shape[1], 1, 1, 1)).shape[1], outputs)
+        self.first = VoxelwiseLinear(inputs + _INVARIANTS, hidden)
+        self.layers = nn.ModuleList(SetLayer(hidden) for _ in range(2))
+        self.last = VoxelwiseLinear(hidden, outputs)
 
-    def forward(self, decoded: torch.Tensor, adapted: torch.Tensor, fodf: torch.Tensor) -> torch.Tensor:
-        """(B, D, X, Y, Z) decoder features, (B, A, X, Y, Z) backbone input, (B, 45, X, Y, Z) fODF to logits."""
-        return self.body(decoded, adapted, self.invariants(fodf))
+    def forward(
+        self, decoded: torch.Tensor, adapted: torch.Tensor, trust: torch.Tensor, fit: torch.Tensor
+    ) -> torch.Tensor:
+        """Logits of every number.
 
-    @torch.no_grad()
-    def invariants(self, fodf: torch.Tensor) -> torch.Tensor:
-        """(B, I, X, Y, Z) numbers that describe the shape of (B, 45, X, Y, Z) fODFs, whatever their direction."""
-        flat = fodf.movedim(1, 0).flatten(1).float()
-        with torch.autocast(fodf.device.type, enabled=False):
-            blocks = [self._describe(block) for block in flat.split(_VOXELS_AT_ONCE, dim=1)]
-        return torch.cat(blocks, dim=1).unflatten(1, (fodf.shape[0], *fodf.shape[2:])).movedim(0, 1)
+        Args:
+            decoded: (B, D, X, Y, Z) decoder features.
+            adapted: (B, A, X, Y, Z) backbone input, zero fODF outside the brain.
+            trust: (B, 4) see ``qspace.deconvolution.fodf_trust``.
+            fit: (B, 30, X, Y, Z) see ``qspace.fibre_fit.fit_fibres``.
+        """
+        linear = ShellSetAdapter.fodf(adapted)
+        described = fit_invariants(linear, trust, fit)
+        hidden = functional.leaky_relu(self.first(torch.cat([decoded, adapted, described], dim=1)), 0.01)
+        inside = (linear[:, :1] != 0).to(hidden.dtype)
+        for layer in self.layers:
+            hidden = layer(hidden, inside)
+        return self.last(hidden)
 
-    def _describe(self, flat: torch.Tensor) -> torch.Tensor:
-        """(I, V) numbers of (45, V) fODFs."""
-        values = (self._basis @ flat).clamp_(min=0)
-        relative = values / smooth_maximum(values).clamp(min=1e-3)
-        square = relative.square()
-        fourth = square.square()
-        spectra = [torch.sqrt(self._power @ flat.square())]
-        spectra += [torch.sqrt(self._power @ (self._analysis @ bank).square()) for bank in (square, fourth)]
-        return torch.cat([*spectra, *self._moment_shapes((relative, square, fourth)), *self._lobes(values)])
 
-    def _moment_shapes(self, banks: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
-        """Mean, squared norm and determinant of the second moments of (D, V) values: a line, a plane or space."""
-        shapes = []
-        for bank in banks:
-            *tensor, mass = (self._moments @ bank).unbind(0)
-            xx, yy, zz, xy, xz, yz = (entry / mass.clamp(min=1e-3) for entry in tensor)
-            norm = xx * xx + yy * yy + zz * zz + 2 * (xy * xy + xz * xz + yz * yz)
-            determinant = xx * (yy * zz - yz * yz) - xy * (xy * zz - yz * xz) + xz * (xy * yz - yy * xz)
-            shapes.append(torch.stack([mass, norm, 27 * determinant]))
-        return shapes
+class SetLayer(nn.Module):
+    """A residual layer of each voxel and of the mean over the voxels of a set."""
 
-    def _lobes(self, values: torch.Tensor) -> list[torch.Tensor]:
-        """Heights, masses and cosines of the strongest lobes of (D, V) values."""
-        near = (self._cosines > float(np.cos(np.radians(_SEPARATION)))).to(values.dtype)
-        heights, masses, tops = [], [], []
-        for _ in range(_PEAKS):
-            height, top = values.max(dim=0)
-            inside = near[:, top]
-            heights.append(height)
-            masses.append((values * inside).sum(dim=0) / inside.sum(dim=0))
-            tops.append(top)
-            values = values * (1 - inside)
-        cosines = [self._cosines[tops[i], tops[j]] for i, j in ((0, 1), (0, 2), (1, 2))]
-        return [torch.stack([*heights, *masses, *cosines])]
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.each = VoxelwiseLinear(width, width)
+        self.mean = VoxelwiseLinear(width, width)
+
+    def forward(self, hidden: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+        """(B, C, X, Y, Z) units, and (B, 1, X, Y, Z) 1 in voxels of the set, to units."""
+        count = inside.sum(dim=(2, 3, 4), keepdim=True).clamp(min=1)
+        mean = (hidden * inside).sum(dim=(2, 3, 4), keepdim=True) / count
+        return hidden + functional.leaky_relu(self.each(hidden) + self.mean(mean), 0.01)
+
+
+@torch.no_grad()
+def fit_invariants(linear: torch.Tensor, trust: torch.Tensor, fit: torch.Tensor) -> torch.Tensor:
+    """(B, 33, X, Y, Z) numbers that do not turn with the head, from the linear fODF, its trust and its fits."""
+    with torch.autocast(linear.device.type, enabled=False):
+        linear, fit = linear.float(), fit.float()
+        orders = torch.as_tensor(coefficient_orders(FEATURE_ORDER) // 2, device=linear.device)
+        power = linear.new_zeros(len(linear), FEATURE_ORDER // 2 + 1, *linear.shape[2:])
+        power = power.index_add_(1, orders, linear.square()).sqrt_()
+        channels_last = fit.movedim(1, -1)
+        amplitudes, cosines = [], []
+        for count in range(1, MOST_FIBRES + 1):
+            vectors = fitted_vectors(channels_last, count)
+            lengths = vectors.norm(dim=-1)
+            amplitudes.append(lengths)
+            units = vectors / lengths.clamp(min=1e-6)[..., None]
+            pairs = [(i, j) for i in range(count) for j in range(i)]
+            cosines += [(units[..., i, :] * units[..., j, :]).sum(dim=-1, keepdim=True).abs() for i, j in pairs]
+        left = fit[:, FIT_VECTORS:]
+        share = torch.log((left_by_fits(fit) + _LEAST_POWER) / (power[:, 1:].norm(dim=1, keepdim=True) + _LEAST_POWER))
+        trusts = trust[..., None, None, None].expand(-1, -1, *linear.shape[2:])
+        angles = torch.cat([*amplitudes, *cosines], dim=-1).movedim(-1, 1)
+        return torch.cat([angles, _POWER_SCALE * power, _POWER_SCALE * left, share, trusts], dim=1)

@@ -9,6 +9,7 @@ from torch import nn
 
 from ..qspace.deconvolution import fodf_trust
 from ..qspace.features import QSpaceFeatures
+from ..qspace.fibre_fit import fit_fibres
 from ..qspace.harmonics import coefficient_count
 from .adapters import ReferenceDirectionsAdapter, ShellSetAdapter
 from .bvm_unet import BVMUNet
@@ -100,8 +101,9 @@ class Architecture:
 class DiffusionModel(nn.Module):
     """A network for diffusion scans with any gradient table.
 
-    Directions of all inputs and outputs are in the grid frame of an image in RAS voxel order. One fODF answers for
-    orientation and is what crossings are counted from; ``bvm`` has plain heads, as the seed paper.
+    Directions of all inputs and outputs are in the grid frame of an image in RAS voxel order. Fibres are counted from
+    fits of one, two and three, and the fODF is that of as many as are counted; ``bvm`` has plain heads, as the seed
+    paper.
 
     Args:
         architecture: network and heads.
@@ -127,7 +129,7 @@ class DiffusionModel(nn.Module):
             decoded = self.backbone.output_channels
             kinds: dict[str, nn.Module] = {task: PlainHead(decoded, count) for task, count in channels.items()}
         else:
-            if {"orientation", "crossings"} & set(channels):
+            if "orientation" in channels:
                 self.fodf = FODFHead(seen, FODF_COEFFICIENTS)
             kinds = {
                 task: (CrossingsHead if task == "crossings" else TaskHead)(seen, count)
@@ -145,14 +147,27 @@ class DiffusionModel(nn.Module):
         """The same from what the adapter made, (B, A, X, Y, Z), and the (B, 4) ``fodf_trust`` of the features."""
         return self.answer_decoded(self.backbone(adapted), adapted, trust)
 
+    def fit(self, adapted: torch.Tensor, trust: torch.Tensor) -> torch.Tensor | None:
+        """(B, 30, X, Y, Z) fit of fibres that heads look at, see ``qspace.fibre_fit``; None where none does."""
+        if (self.fodf is None and "crossings" not in self.heads) or self.architecture.network == "bvm":
+            return None
+        return fit_fibres(ShellSetAdapter.fodf(adapted), trust)
+
     def answer_decoded(
-        self, decoded: torch.Tensor, adapted: torch.Tensor, trust: torch.Tensor
+        self, decoded: torch.Tensor, adapted: torch.Tensor, trust: torch.Tensor, fit: torch.Tensor | None = None
     ) -> dict[str, torch.Tensor]:
-        """The same from (B, D, X, Y, Z) decoder features, what the adapter made, and the trust."""
-        if self.fodf is None:
+        """The same from (B, D, X, Y, Z) decoder features, what the adapter made, the trust, and :meth:`fit`.
+
+        A fit that is not given is made.
+        """
+        fit = self.fit(adapted, trust) if fit is None else fit
+        if fit is None:
             return {task: head(decoded, adapted) for task, head in self.heads.items()}
-        fodf = self.fodf(decoded, adapted, trust)
-        answers = {"orientation": fodf}
-        for task, head in self.heads.items():
-            answers[task] = head(decoded, adapted, fodf) if task == "crossings" else head(decoded, adapted)
+        answers = {}
+        if "crossings" in self.heads:
+            answers["crossings"] = self.heads["crossings"](decoded, adapted, trust, fit)
+        if self.fodf is not None:
+            answers["orientation"] = self.fodf(decoded, adapted, fit, answers.get("crossings"))
+        if "segmentation" in self.heads:
+            answers["segmentation"] = self.heads["segmentation"](decoded, adapted)
         return {head.task: answers[head.task] for head in self.architecture.heads}

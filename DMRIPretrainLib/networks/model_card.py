@@ -7,7 +7,8 @@ from typing import Any
 
 from ..errors import UserError
 
-FORMAT_VERSION = 1
+#: 2: fibres are counted from fits of one, two and three.
+FORMAT_VERSION = 2
 #: Where the description lies in the metadata of a safetensors file.
 HEADER_KEY = "dmri_pretrain"
 _LARGEST_HEADER = 1_000_000
@@ -54,7 +55,7 @@ def read_header(path: Path) -> dict[str, Any]:
     ``__metadata__`` holds strings.
 
     Raises:
-        UserError: if the file is missing, is no model of this library, or is of a later format.
+        UserError: if the file is missing, is no model of this library, or is of another format.
     """
     path = Path(path)
     if not path.is_file():
@@ -75,7 +76,9 @@ def read_header(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: expected a header in JSON, found another ({error}); get the file again") from error
     version = header.get("format_version") if isinstance(header, dict) else None
     if version != FORMAT_VERSION:
-        raise UserError(f"{path}: expected model format {FORMAT_VERSION}, found {version}; update DMRIPretrain")
+        older = isinstance(version, int) and version < FORMAT_VERSION
+        advice = "train it again, or use the version of DMRIPretrain that made it" if older else "update DMRIPretrain"
+        raise UserError(f"{path}: expected model format {FORMAT_VERSION}, found {version}; {advice}")
     if not isinstance(header.get("architecture"), dict):
         raise UserError(f"{path}: expected an architecture in the header, found none; get the file again")
     return header

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from ..errors import UserError
 from ..networks.model import Architecture, DiffusionModel
 from ..qspace.deconvolution import fodf_trust
 from ..qspace.features import QSpaceFeatures
@@ -19,18 +20,28 @@ _WEIGHTS = {"segmentation": 0.5, "crossings": 1.0, "orientation": 1.0, "reconstr
 
 
 class Simulated(nn.Module):
-    """Learns tissue, number of fibres and fODF of simulated patches, and to undo noise and artifacts.
+    """Learns tissue and number of fibres of simulated patches, and to undo noise and artifacts.
+
+    The fODF is learned too where it is not fitted, which is by the network ``bvm``.
 
     The decoder must also tell the signal without noise and artifacts, of the b0 and of every shell: what it learns
     from is more than labels, and the error of the same reconstruction tells later how familiar a scan is. Patches of
     real scans among the simulated ones, whose truth is not known, are learned from by the recipe ``masked``.
+
+    Args:
+        network: the network.
+        only: ``crossings`` to learn the head that counts fibres alone, on a network that stays as it is: many times
+            faster, for a start that knows all else. None for everything.
     """
 
     name = "simulated"
 
-    def __init__(self, network: str = "tiny") -> None:
+    def __init__(self, network: str = "tiny", only: str | None = None) -> None:
         super().__init__()
+        if only not in (None, "crossings"):
+            raise UserError(f"--only: expected crossings, found {only!r}")
         self._network = network
+        self._only = only
         self.masked = Masked(network)
         self._tasks = {task: make_task(default_head(task)) for task in TASKS}
 
@@ -60,10 +71,26 @@ class Simulated(nn.Module):
         """Losses of the tasks and of the reconstruction on simulated patches, and those of ``masked`` on real ones."""
         known = [example for example in examples if "voxels" in example.targets]
         real = [example for example in examples if "voxels" not in example.targets]
+        if self._only:
+            return {"crossings": self._count_loss(model, known)}
         losses = self._known_losses(model, known) if known else {}
         if real:
             losses |= {f"masked {name}": loss for name, loss in self.masked.losses(model, real).items()}
         return losses
+
+    def _count_loss(self, model: DiffusionModel, examples: list[Example]) -> torch.Tensor:
+        """Loss of the number of fibres, of which only the head that counts is learned."""
+        features = QSpaceFeatures.stack([example.features for example in examples])
+        with torch.no_grad():
+            adapted = model.adapter(features)
+            decoded = model.backbone(adapted)
+        voxels = torch.cat([example.targets["voxels"] for example in examples])
+        target = torch.cat([example.targets["crossings"] for example in examples])[:, None, :, None, None]
+        counts = model.answer_decoded(_gather(decoded, voxels), _gather(adapted, voxels), fodf_trust(features))[
+            "crossings"
+        ]
+        everywhere = torch.ones(*voxels.shape, 1, 1, device=voxels.device)
+        return self._tasks["crossings"].loss(counts.float(), target, everywhere)
 
     def _known_losses(self, model: DiffusionModel, examples: list[Example]) -> dict[str, torch.Tensor]:
         """Losses of the tasks in the voxels, and of the reconstruction everywhere in the mask."""
@@ -75,6 +102,9 @@ class Simulated(nn.Module):
         everywhere = torch.ones(*voxels.shape, 1, 1, device=voxels.device)
         losses = {}
         for name, task in self._tasks.items():
+            # The fODF of fitted fibres needs no training, and squared differences would teach it to melt near fibres.
+            if name == "orientation" and model.fodf is not None:
+                continue
             target = torch.cat([example.targets[name] for example in examples])
             target = target[..., None, None] if name == "orientation" else target[:, None, :, None, None]
             losses[name] = _WEIGHTS[name] * task.loss(answers[name].float(), target, everywhere)

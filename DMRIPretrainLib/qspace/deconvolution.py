@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .features import QSpaceFeatures, unscaled_coefficients
-from .harmonics import coefficient_orders
+from .harmonics import coefficient_orders, evaluate
 from .neighbours import average_alike
 from .shells import FEATURE_ORDER, HIGH_B, HIGH_B_SMOOTHNESS, LOW_B_SMOOTHNESS
 
@@ -20,6 +20,8 @@ _STICK_FRACTION = 0.55
 #: Squared noise of a coefficient over that of an fODF coefficient: about 30 directions at SNR 15.
 _NOISE_TO_SIGNAL = 0.02
 
+#: Spherical harmonics order of fODFs that are answered.
+FODF_ORDER = 8
 #: Width of the lobe of one fibre: coefficients of order l are damped by exp(-l (l + 1) t).
 _LOBE_SMOOTHNESS = 0.012
 
@@ -29,9 +31,26 @@ def lobe(order: int) -> np.ndarray:
 
     The heat kernel on the sphere, cut at ``order``; its maximum is 1 at order 8.
     """
-    orders = coefficient_orders(8)
+    orders = coefficient_orders(FODF_ORDER)
     damping = np.exp(-_LOBE_SMOOTHNESS * orders * (orders + 1.0))
     return (damping / (np.sum(damping) / (4 * np.pi)))[: len(coefficient_orders(order))]
+
+
+def fodf_of_peaks(peaks: torch.Tensor) -> torch.Tensor:
+    """The fODF of order 8 of a list of voxels, on any device.
+
+    Args:
+        peaks: (V, K, 3) unit vector x amplitude, zero where there is none.
+
+    Returns:
+        (V, 45) coefficients in the frame of the peaks.
+    """
+    shape = torch.as_tensor(lobe(FODF_ORDER), dtype=peaks.dtype, device=peaks.device)
+    amplitudes = peaks.norm(dim=2)
+    voxel, peak = torch.nonzero(amplitudes, as_tuple=True)
+    amplitude = amplitudes[voxel, peak, None]
+    lobes = evaluate(peaks[voxel, peak] / amplitude, FODF_ORDER) * shape * amplitude
+    return peaks.new_zeros(len(peaks), len(shape)).index_add_(0, voxel, lobes)
 
 
 def fibre_response(bvalue: torch.Tensor) -> torch.Tensor:

@@ -74,6 +74,8 @@ _LESION = (1.0e-3, 1.8e-3)
 _GM_B0, _WM_B0 = (0.35, 0.8), (0.3, 0.75)
 #: Share of unhealthy draws without tortuosity, and of these of those without a stick (a plain tensor).
 _FREE_PERPENDICULAR, _NO_STICK = 0.5, 0.2
+#: Beyond this share of the parallel diffusivity nothing is left of a direction.
+_LARGEST_RATIO = 0.75
 
 
 def draw_b0_signal(generator: torch.Generator) -> tuple[float, float, float]:
@@ -84,8 +86,61 @@ def draw_b0_signal(generator: torch.Generator) -> tuple[float, float, float]:
     return 1000.0, 1000 * gm, 1000 * min(max(gm * (1.02 - 0.37 * wm), _WM_B0[0]), _WM_B0[1])
 
 
-def draw_fibres(generator: torch.Generator, shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
+@dataclass(frozen=True)
+class FibreRanges:
+    """Ranges that the fibre values of one tissue are drawn from, smallest and largest.
+
+    Attributes:
+        parallel: diffusivity in mm²/s.
+        stick: share of the stick.
+        dispersion: orientation dispersion index.
+        perpendicular: diffusivity of the zeppelin in mm²/s; None takes tortuosity.
+    """
+
+    parallel: tuple[float, float]
+    stick: tuple[float, float]
+    dispersion: tuple[float, float]
+    perpendicular: tuple[float, float] | None = None
+
+
+def draw_fibre_ranges(generator: torch.Generator) -> FibreRanges:
+    """Ranges of one tissue: parts of what ``draw_fibres`` draws from, often narrow, sometimes all of it.
+
+    Voxels of one scan are more alike than all that there may be, and a network that sees many of them can tell in what
+    way. Healthy tissue in half of all draws; else half obeys tortuosity, and a fifth of the rest has no sticks.
+    """
+    chance = torch.rand(3, generator=generator).tolist()
+    healthy = chance[0] < 0.5
+    parallel = _part(_HEALTHY_PARALLEL if healthy else _PARALLEL, generator)
+    stick = _part(_HEALTHY_STICK if healthy else _STICK, generator)
+    dispersion = _part(_HEALTHY_DISPERSION if healthy else _DISPERSION, generator)
+    # The most parallel fibres of a tissue are rarely dispersed.
+    dispersion = (dispersion[0] if chance[2] < 0.3 else 0.0, dispersion[1])
+    if healthy or chance[1] >= _FREE_PERPENDICULAR:
+        return FibreRanges(parallel, stick, dispersion)
+    stick = (0.0, 0.0) if chance[1] < _FREE_PERPENDICULAR * _NO_STICK else stick
+    return FibreRanges(parallel, stick, dispersion, _part(_PERPENDICULAR, generator))
+
+
+def _part(limits: tuple[float, float], generator: torch.Generator) -> tuple[float, float]:
+    """All of an interval in a third of all draws, else a random part of it."""
+    low, high = limits
+    whole, *ends = torch.rand(3, generator=generator).tolist()
+    if whole < 1 / 3:
+        return limits
+    first, last = sorted(ends)
+    return low + first * (high - low), low + last * (high - low)
+
+
+def draw_fibres(
+    generator: torch.Generator, shape: tuple[int, ...], ranges: FibreRanges | None = None
+) -> dict[str, torch.Tensor]:
     """Random fibre values: keyword arguments of ``Microstructure``.
+
+    Args:
+        generator: on the CPU.
+        shape: of the values.
+        ranges: of the tissue; None draws healthy and other tissues side by side.
 
     Returns:
         Tensors of that shape; the values at one place belong together, those at different places do not.
@@ -94,6 +149,12 @@ def draw_fibres(generator: torch.Generator, shape: tuple[int, ...]) -> dict[str,
     def uniform(limits: tuple[float, float]) -> torch.Tensor:
         return limits[0] + (limits[1] - limits[0]) * torch.rand(shape, generator=generator)
 
+    if ranges is not None:
+        parallel, stick, dispersion = uniform(ranges.parallel), uniform(ranges.stick), uniform(ranges.dispersion)
+        across = (1 - stick) * parallel
+        if ranges.perpendicular is not None:
+            across = torch.minimum(uniform(ranges.perpendicular), _LARGEST_RATIO * parallel)
+        return _fibre_values(parallel, stick, across, dispersion)
     kind, free, plain = torch.rand(3, *shape, generator=generator)
     healthy = kind < _HEALTHY_SHARE
     parallel = torch.where(healthy, uniform(_HEALTHY_PARALLEL), uniform(_PARALLEL))
@@ -101,8 +162,13 @@ def draw_fibres(generator: torch.Generator, shape: tuple[int, ...]) -> dict[str,
     dispersion = torch.where(healthy, uniform(_HEALTHY_DISPERSION), uniform(_DISPERSION))
     is_free = ~healthy & (free < _FREE_PERPENDICULAR)
     stick = torch.where(is_free & (plain < _NO_STICK), 0.0, stick)
-    # Beyond 0.75 of the parallel diffusivity nothing is left of a direction.
-    across = torch.where(is_free, torch.minimum(uniform(_PERPENDICULAR), 0.75 * parallel), (1 - stick) * parallel)
+    free_across = torch.minimum(uniform(_PERPENDICULAR), _LARGEST_RATIO * parallel)
+    return _fibre_values(parallel, stick, torch.where(is_free, free_across, (1 - stick) * parallel), dispersion)
+
+
+def _fibre_values(
+    parallel: torch.Tensor, stick: torch.Tensor, across: torch.Tensor, dispersion: torch.Tensor
+) -> dict[str, torch.Tensor]:
     return {
         "parallel_diffusivity": parallel,
         "stick_fraction": stick,

@@ -7,12 +7,9 @@ import torch
 
 from ..evaluation.orientation import match_peaks, orientation_metrics
 from ..networks.model import HeadSpec
-from ..qspace.deconvolution import lobe
-from ..qspace.harmonics import coefficient_count, evaluate, evaluation_matrix, hemisphere, rotation_matrix
+from ..qspace.deconvolution import FODF_ORDER, fodf_of_peaks
+from ..qspace.harmonics import coefficient_count, evaluation_matrix, hemisphere, rotation_matrix
 from .peaks import find_peaks
-
-#: Spherical harmonics order of the fODF.
-FODF_ORDER = 8
 
 
 def orientation_head() -> HeadSpec:
@@ -104,20 +101,3 @@ def peaks_to_fodf(peaks: np.ndarray) -> np.ndarray:
     """
     flat = torch.from_numpy(np.array(peaks.reshape(-1, *peaks.shape[-2:]), dtype=np.float32))
     return fodf_of_peaks(flat).T.reshape(-1, *peaks.shape[:-2]).numpy()
-
-
-def fodf_of_peaks(peaks: torch.Tensor) -> torch.Tensor:
-    """The same for a list of voxels, on any device.
-
-    Args:
-        peaks: (V, K, 3) unit vector x amplitude, zero where there is none.
-
-    Returns:
-        (V, 45) coefficients in the frame of the peaks.
-    """
-    shape = torch.as_tensor(lobe(FODF_ORDER), dtype=peaks.dtype, device=peaks.device)
-    amplitudes = peaks.norm(dim=2)
-    voxel, peak = torch.nonzero(amplitudes, as_tuple=True)
-    amplitude = amplitudes[voxel, peak, None]
-    lobes = evaluate(peaks[voxel, peak] / amplitude, FODF_ORDER) * shape * amplitude
-    return peaks.new_zeros(len(peaks), len(shape)).index_add_(0, voxel, lobes)

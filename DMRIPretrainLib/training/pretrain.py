@@ -250,6 +250,8 @@ def _sources(
     simulated = partial(SimulatedSource, patch, None, where)
     if not folders:
         return simulated, ["simulated brains and mosaics"]
+    if settings.options.get("only"):
+        raise UserError("--only: expected --data simulated alone, whose truth is known, found scans; leave them out")
     if settings.recipe == SIMULATED and SIMULATED not in settings.data:
         raise UserError("recipe simulated: expected --data simulated, alone or beside scans, found scans alone; add it")
     from ..scans.find_scans import find_scans

@@ -16,7 +16,7 @@ from ..simulation.artifacts.artifact import Acquisition
 from ..simulation.artifacts.corrupt import corrupt
 from ..simulation.artifacts.noise import Noise
 from ..simulation.microstructure import Microstructure, draw_b0_signal, draw_fibres, draw_isotropic
-from ..simulation.mosaic import simulate_mosaic
+from ..simulation.mosaic import draw_prior, simulate_mosaic
 from ..simulation.phantom import Phantom, shape_around_brain, simulate_brain
 from ..simulation.signal import simulate_volumes
 from ..simulation.tables import draw_gradient_table
@@ -52,7 +52,9 @@ class SimulationPrior:
         brains: number of different brains; their seeds count from 0.
         voxel_size: smallest and largest edge of voxels in mm.
         mosaics: share of patches that are mosaics of unrelated voxels or blocks.
-        largest_block: largest edge of the blocks of a mosaic in voxels; every edge from 1 on is as likely.
+        scattered: share of the mosaics whose voxels have nothing to do with their neighbours.
+        largest_block: largest edge of the blocks of the others in voxels; every edge from 2 on is as likely.
+        flat_mosaics: share of the mosaics without b0 contrast.
         snr: smallest and largest b0 signal of white matter over the noise, log-uniform.
         clean: share of patches without artifacts, noise apart.
         artifact: probability of each artifact in the others.
@@ -62,8 +64,10 @@ class SimulationPrior:
 
     brains: int = 40
     voxel_size: tuple[float, float] = (1.5, 3.2)
-    mosaics: float = 0.4
+    mosaics: float = 0.5
+    scattered: float = 0.4
     largest_block: int = 5
+    flat_mosaics: float = 0.3
     snr: tuple[float, float] = (8.0, 50.0)
     clean: float = 0.5
     artifact: float = 0.2
@@ -125,8 +129,11 @@ class SimulatedSource:
         return noise(clean)
 
     def _mosaic(self, generator: torch.Generator) -> tuple[Phantom, Microstructure, float]:
-        block = draws.integer(generator, 1, self._prior.largest_block)
-        phantom, tissue = simulate_mosaic((self._size,) * 3, generator, block)
+        scattered = draws.uniform(generator, 0, 1) < self._prior.scattered
+        block = 1 if scattered else draws.integer(generator, 2, self._prior.largest_block)
+        phantom, tissue = simulate_mosaic((self._size,) * 3, generator, block, draw_prior(generator))
+        if draws.uniform(generator, 0, 1) < self._prior.flat_mosaics:
+            tissue = replace(tissue, b0_signal=(1000.0, 1000.0, 1000.0))
         phantom, tissue = phantom.to(self._device), tissue.to(self._device)
         return phantom, tissue, _b0_median(phantom, tissue)
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.networks.device import choose_device
 from DMRIPretrainLib.networks.model import Architecture, HeadSpec
+from DMRIPretrainLib.networks.model_card import FORMAT_VERSION
 from DMRIPretrainLib.networks.model_file import ModelCard, build_model, load_model, save_model
 from DMRIPretrainLib.tasks.registry import TASKS, default_head
 
@@ -137,12 +138,17 @@ def test_a_truncated_file_is_refused(model_path, share):
     refusal(model_path)
 
 
-def test_a_later_format_is_refused(model_path):
-    rewrite(model_path, header_of(model_path) | {"format_version": 2})
-    assert "found 2" in refusal(model_path)
+@pytest.mark.parametrize(
+    ("version", "advice"), [(FORMAT_VERSION + 1, "update"), (FORMAT_VERSION - 1, "train it again")]
+)
+def test_another_format_is_refused(model_path, version, advice):
+    rewrite(model_path, header_of(model_path) | {"format_version": version})
+    message = refusal(model_path)
+    assert f"found {version}" in message
+    assert advice in message
 
 
-@pytest.mark.parametrize("header", ["{", "[]", "3", "null", '"text"', "{}", '{"format_version": 1}'])
+@pytest.mark.parametrize("header", ["{", "[]", "3", "null", '"text"', "{}", '{"format_version": 2}'])
 def test_a_broken_header_is_refused(model_path, header):
     rewrite(model_path, header)
     refusal(model_path)

@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.networks.model import DiffusionModel
+from DMRIPretrainLib.networks.model_file import build_model
 from DMRIPretrainLib.pretext.masked import Masked
 from DMRIPretrainLib.pretext.recipe import RawPatch
 from DMRIPretrainLib.pretext.reconstruction import clean_of
@@ -52,6 +54,7 @@ def knowing_model(patches, examples, change=lambda answers: answers) -> SimpleNa
     return SimpleNamespace(
         adapter=lambda features: decoded,
         backbone=lambda adapted: adapted,
+        fodf=None,
         answer_decoded=lambda decoded, *_: change(dict(zip(TASKS, decoded.split(CHANNELS, dim=1), strict=True))),
         reconstruction=lambda decoded, bvalues: (clean.shells[:, :, :28], clean.b0),
     )
@@ -124,6 +127,8 @@ def test_learning_reaches_all_of_the_model(patches):
     assert all(loss > 0 for loss in losses.values())
     torch.stack(list(losses.values())).sum().backward()
     for name, part in model.named_children():
+        if name == "fodf":
+            continue  # fitted, and not learned here
         gradients = [parameter.grad for parameter in part.parameters()]
         assert gradients, name
         assert all(gradient is not None and torch.isfinite(gradient).all() for gradient in gradients), name
@@ -131,15 +136,11 @@ def test_learning_reaches_all_of_the_model(patches):
     assert {name for name, _ in model.named_children()} == {"adapter", "backbone", "fodf", "heads", "reconstruction"}
 
 
-@pytest.mark.parametrize("part", [*TASKS, "reconstruction"])
+@pytest.mark.parametrize("part", ["segmentation", "crossings", "reconstruction"])
 def test_every_part_of_the_loss_reaches_the_deepest_features(patches, part):
     torch.manual_seed(0)
     recipe = Simulated()
     model = DiffusionModel(recipe.architecture(), CHANNELS)
-    for head in [model.fodf.body, *model.heads.modules()]:
-        for parameter in head.parameters():
-            if not parameter.any():
-                torch.nn.init.normal_(parameter, std=0.1)  # corrections start as zero
     loss = recipe.losses(model, [recipe.example(patches[0], seeded())])[part]
     (gradient,) = torch.autograd.grad(loss, next(model.backbone.encoder[-1].parameters()))
     assert gradient.abs().max() > 0
@@ -191,3 +192,33 @@ def test_a_gpu_learns_from_the_same_examples(patches):
     found = recipe.losses(model.cuda(), [recipe.example(there, seeded(8))])
     for name, loss in here.items():
         assert found[name].item() == pytest.approx(loss.item(), rel=0.02)
+
+
+def test_a_fitted_fodf_is_not_learned(patches):
+    recipe = Simulated()
+    model = build_model(recipe.architecture())
+    losses = recipe.losses(model, [recipe.example(patches[0], seeded(3))])
+    assert set(losses) == {"segmentation", "crossings", "reconstruction"}
+    assert "orientation" in recipe.losses(
+        build_model(Simulated("bvm").architecture()), [recipe.example(patches[0], seeded(3))]
+    )
+
+
+def test_counting_alone_teaches_the_head_that_counts_and_nothing_else(patches):
+    torch.manual_seed(0)
+    recipe = Simulated(only="crossings")
+    model = build_model(recipe.architecture())
+    examples = [recipe.example(patch, seeded(3)) for patch in patches]
+    losses = recipe.losses(model, examples)
+    assert set(losses) == {"crossings"}
+    losses["crossings"].backward()
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is not None) == name.startswith("heads.crossings."), name
+    # It is the loss that learning everything has for the count.
+    expected = Simulated().losses(model, examples)["crossings"]
+    torch.testing.assert_close(losses["crossings"], expected)
+
+
+def test_only_what_can_be_learned_alone_is_taken():
+    with pytest.raises(UserError, match="expected crossings"):
+        Simulated(only="orientation")

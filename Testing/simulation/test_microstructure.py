@@ -5,6 +5,7 @@ from DMRIPretrainLib.simulation.microstructure import (
     DEFAULT_MICROSTRUCTURE,
     Microstructure,
     draw_b0_signal,
+    draw_fibre_ranges,
     draw_fibres,
     draw_isotropic,
 )
@@ -82,3 +83,37 @@ def test_equal_seeds_draw_equal_tissue():
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["dispersion"], other["dispersion"])
     assert draw_b0_signal(seeded(3)) == draw_b0_signal(seeded(3)) != draw_b0_signal(seeded(4))
+
+
+def test_ranges_of_a_tissue_lie_within_those_of_all_tissues():
+    ranges = [draw_fibre_ranges(seeded(seed)) for seed in range(300)]
+    limits = {"parallel": (1.4e-3, 3.0e-3), "stick": (0.0, 0.8), "dispersion": (0.0, 0.3)}
+    for name, (low, high) in limits.items():
+        found = [getattr(part, name) for part in ranges]
+        assert all(low <= first <= last <= high for first, last in found)
+        widths = [last - first for first, last in found]
+        assert min(widths) < 0.2 * (high - low)
+        assert max(widths) > 0.4 * (high - low)
+    free = [part.perpendicular for part in ranges if part.perpendicular]
+    assert 40 < len(free) < 110
+    assert all(0.2e-3 <= first <= last <= 1.4e-3 for first, last in free)
+    assert 0 < sum(part.stick == (0.0, 0.0) for part in ranges) < len(free)
+
+
+def test_fibres_of_a_tissue_keep_to_its_ranges():
+    for seed in range(20):
+        ranges = draw_fibre_ranges(seeded(seed))
+        drawn = draw_fibres(seeded(seed), (1000, 3), ranges)
+        for name, (low, high) in (
+            ("parallel_diffusivity", ranges.parallel),
+            ("stick_fraction", ranges.stick),
+            ("dispersion", ranges.dispersion),
+        ):
+            assert drawn[name].shape == (1000, 3)
+            assert low - 1e-6 <= drawn[name].min() <= drawn[name].max() <= high + 1e-6
+        parallel, across = drawn["parallel_diffusivity"], drawn["perpendicular_diffusivity"]
+        if ranges.perpendicular is None:
+            torch.testing.assert_close(across, (1 - drawn["stick_fraction"]) * parallel)
+        else:
+            assert across.max() <= ranges.perpendicular[1] + 1e-6
+            assert (across <= 0.75 * parallel + 1e-9).all()

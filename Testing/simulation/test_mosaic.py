@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from DMRIPretrainLib.simulation.mosaic import DEFAULT_PRIOR, VoxelPrior, draw_voxels, simulate_mosaic
+from DMRIPretrainLib.simulation.mosaic import DEFAULT_PRIOR, VoxelPrior, draw_prior, draw_voxels, simulate_mosaic
 from DMRIPretrainLib.simulation.phantom import MIN_FIBRE_FRACTION
 
 COUNT = 20_000
@@ -83,6 +83,46 @@ def test_populations_keep_the_least_angle(least):
     found = between[~between.isnan()]
     assert found.min() > least - 0.05
     assert found.min() < least + 0.5
+
+
+def test_three_populations_may_be_kept_farther_apart():
+    prior = VoxelPrior((0.0, 0.0, 0.5, 0.5), least_angle=30.0, least_angle_of_three=55.0)
+    _, directions, shares = draw_voxels(COUNT, seeded(4), prior)
+    between = angles(directions)
+    three = (shares > 0).all(dim=1)
+    # Where so few places are left, some are not found.
+    assert (between[three].amin(dim=1) > 54.9).float().mean() > 0.9
+    two = between[~three, 0]
+    assert 29.9 < two.min() < 30.5
+
+
+def test_populations_are_alike_as_often_as_asked():
+    for share in (0.0, 1.0):
+        prior = VoxelPrior((0.0, 0.0, 0.0, 1.0), alike=share)
+        _, tissue = simulate_mosaic((10, 10, 10), seeded(8), 1, prior)
+        same = (tissue.dispersion.diff(dim=1) == 0).all(dim=1)
+        assert same.float().mean() == share
+
+
+def test_white_matter_fills_voxels_as_asked():
+    means = [draw_voxels(COUNT, seeded(5), VoxelPrior(white_power=power))[0][:, 2].mean() for power in (1.0, 0.3, 0.1)]
+    assert means[0] < means[1] - 0.05 < means[2] - 0.1
+
+
+def test_priors_differ_and_can_all_be_drawn():
+    priors = [draw_prior(seeded(seed)) for seed in range(60)]
+    assert all(sum(prior.counts) == pytest.approx(1, abs=1e-5) for prior in priors)
+    assert 5 <= sum(prior.counts[0] == 0 for prior in priors) <= 25
+    assert {prior.fibres is None for prior in priors} == {True, False}
+    assert len({prior.alike for prior in priors}) > 20
+    for name in ("least_angle", "least_share", "even_angles", "least_angle_of_three", "white_power"):
+        values = [getattr(prior, name) for prior in priors]
+        assert max(values) > min(values) * 1.2, name
+    for prior in priors[:10]:
+        fractions, _, shares = draw_voxels(500, seeded(1), prior)
+        found = torch.bincount(counted(fractions, shares, prior.least_share - 1e-6), minlength=4) / 500
+        torch.testing.assert_close(found, torch.tensor(prior.counts), atol=0.08, rtol=0)
+    assert draw_prior(seeded(3)) == draw_prior(seeded(3))
 
 
 def test_angles_are_even_or_those_of_even_directions():

@@ -239,7 +239,8 @@ def test_a_run_goes_on_from_the_weights_of_another_model(scans, tmp_path, monkey
     """Heads that it lacks, or that answer with other labels, begin anew."""
     torch.manual_seed(8)
     lesions = HeadSpec("segmentation", ("background", "lesion"), ((0, 0, 0), (255, 0, 0)), (0, 1))
-    start = build_model(Architecture("tiny", (lesions, default_head("crossings")), reconstruction=True))
+    heads = (lesions, default_head("crossings"), default_head("orientation"))
+    start = build_model(Architecture("tiny", heads, reconstruction=True))
     with torch.no_grad():
         for parameter in start.parameters():  # some start as zero
             parameter.add_(0.01)
@@ -331,6 +332,8 @@ def test_a_broken_scan_among_good_ones_is_told(scans, make_dwi, save_dwi, tmp_pa
         ({"recipe": "jigsaw"}, "recipe jigsaw: expected autoencoder"),
         ({"options": {"strenght": "light"}}, "option strenght"),
         ({"recipe": "distortion", "options": {"strength": "brutal"}}, "strength brutal"),
+        ({"recipe": "simulated", "options": {"only": "tissue"}}, "--only: expected crossings"),
+        ({"recipe": "simulated", "options": {"only": "crossings"}}, "simulated alone"),
         ({"network": "huge"}, "network huge"),
         ({"device": "cuda:99"}, "--device cuda:99"),
         ({"device": "abacus"}, "--device abacus"),

@@ -31,7 +31,7 @@ def run_kind(job: JobFolder, progress: Progress, signals: StopSignals | None = N
         KeyboardInterrupt: if it was interrupted.
     """
     specification = job.specification()
-    if specification.get("kind") not in ("predict", "label"):
+    if is_first_process() and specification.get("kind") not in ("predict", "label"):
         refuse_if_busy(job)
     try:
         run = _runner_of(job, specification)

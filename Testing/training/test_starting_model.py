@@ -81,7 +81,7 @@ def test_from_scratch_all_is_fresh():
 @pytest.mark.parametrize("known", [(), HEADS])
 def test_fresh_weights_learn_faster_after_a_warm_up(tmp_path, known):
     start = opened(tmp_path, known, HEADS)
-    module = FineTuning(start.model, {}, start.fresh, steps=100, window=16)
+    module = FineTuning(start.model, {}, start.fresh, steps=100)
     configured = module.configure_optimizers()
     groups = configured["optimizer"].param_groups
     names = {id(parameter): name for name, parameter in start.model.named_parameters()}

@@ -1,0 +1,9 @@
+"""The panels of the module DMRIPretrain: one file each, and what they share.
+
+They stand in a package of their own because Slicer takes every file directly in a module's folder for a module.
+"""
+
+
+def panelClasses():
+    """The panels, in the order in which they are shown."""
+    return ()

@@ -6,4 +6,6 @@ They stand in a package of their own because Slicer takes every file directly in
 
 def panelClasses():
     """The panels, in the order in which they are shown."""
-    return ()
+    from .setup_panel import SetUpPanel
+
+    return (SetUpPanel,)

@@ -6,8 +6,8 @@ import slicer
 class Panel:
     """One section of the module, from a ``.ui`` file of its own.
 
-    Subclasses name their file in ``UI`` and override what they need. Widgets with a ``SlicerParameterName`` are bound to
-    the parameter node by themselves.
+    Subclasses name their file in ``UI`` and override what they need. Widgets with a ``SlicerParameterName`` are bound
+    to the parameter node by themselves.
 
     Args:
         session: what the panels share.

@@ -98,6 +98,8 @@ class DMRIPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for panel in self.panels:
             panel.cleanup()
         self.panels = []
+        if self.session is not None:
+            self.session.results.close()
 
     def enter(self):
         self.initializeParameterNode()

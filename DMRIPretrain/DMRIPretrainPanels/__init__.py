@@ -6,7 +6,8 @@ They stand in a package of their own because Slicer takes every file directly in
 
 def panelClasses():
     """The panels, in the order in which they are shown."""
+    from .predict_panel import PredictPanel
     from .scan_panel import ScanPanel
     from .setup_panel import SetUpPanel
 
-    return (SetUpPanel, ScanPanel)
+    return (SetUpPanel, ScanPanel, PredictPanel)

@@ -54,8 +54,17 @@ def openScan(scene, path, ask):
     if not path.name.endswith(NIFTI):
         return load_scan_node(scene, path)
     bval, bvec = (_sideFile(path, kind, ask) for kind in ("bval", "bvec"))
-    node = load_scan_node(scene, path, bval=bval, bvec=bvec)
-    _remember(node, ScanFiles(path, bval, bvec))
+    return openFiles(scene, path, bval, bvec)
+
+
+def openFiles(scene, image, bval, bvec):
+    """Load a scan from NIfTI and its files of gradients, and remember them.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    node = load_scan_node(scene, image, bval=bval, bvec=bvec)
+    _remember(node, ScanFiles(image, bval, bvec))
     return node
 
 

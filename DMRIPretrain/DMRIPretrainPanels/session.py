@@ -1,5 +1,6 @@
 """What the panels share, and how they tell each other."""
 
+from .results import Results
 from .state import Facts
 
 
@@ -14,12 +15,14 @@ class Session:
     Attributes:
         parameterNode: what is saved with the scene; None while the scene closes or the module is left.
         facts: what is known, see ``state``.
+        results: what was predicted, in the scene.
     """
 
     def __init__(self, resourcePath):
         self.resourcePath = resourcePath
         self.parameterNode = None
         self.facts = Facts()
+        self.results = Results()
         self._listeners = []
         self._telling = False
 

@@ -6,6 +6,7 @@ import qt
 import slicer
 
 _WHEELHOUSE, _JOBS = "DMRIPretrain/Wheelhouse", "DMRIPretrain/JobsFolder"
+_LAST = "DMRIPretrain/LastPrediction"
 
 
 def wheelhouse():
@@ -27,6 +28,16 @@ def jobsFolder():
 def setJobsFolder(path):
     """Remember the folder of all jobs."""
     qt.QSettings().setValue(_JOBS, path)
+
+
+def lastPrediction():
+    """Folder of the last prediction whose result was not shown yet; empty for none."""
+    return _text(_LAST)
+
+
+def setLastPrediction(path):
+    """Remember a prediction, also for the next start of Slicer."""
+    qt.QSettings().setValue(_LAST, path)
 
 
 def _text(key):

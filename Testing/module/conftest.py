@@ -29,7 +29,7 @@ def panel(module: Any) -> Any:
 
 @pytest.fixture
 def small_scan() -> Any:
-    """Makes a node as Slicer's own readers do: noise, with a b0 and some directions, on an oblique grid."""
+    """Makes a node as Slicer's own readers do: a noisy ball with a b0 and some directions, on an oblique grid."""
     import slicer
 
     from DMRIPretrainLib.scans.gradient_table import GradientTable
@@ -43,7 +43,12 @@ def small_scan() -> Any:
         vectors[0] = 0
         bvals = np.array([0.0] + [1000.0] * directions)
         affine = np.array([[-1.9, 0.3, 0, 20], [0.3, 1.9, 0, -10], [0, 0, 2.5, 5], [0, 0, 0, 1]])
-        signal = random.normal(500, 20, (12, 10, 8, 1 + directions)).astype(np.float32)
-        return scan_to_node(slicer.mrmlScene, Scan(signal, affine, GradientTable(bvals, vectors)), name)
+        i, j, k = np.indices((20, 20, 16))
+        ball = (i - 10) ** 2 + (j - 10) ** 2 + (k - 8) ** 2 < 50
+        attenuation = np.exp(-bvals * 0.0017 * vectors[:, 0] ** 2 - bvals * 0.0004)
+        signal = 1000 * ball[..., None] * attenuation + random.normal(20, 5, (*ball.shape, 1 + directions))
+        return scan_to_node(
+            slicer.mrmlScene, Scan(np.abs(signal).astype(np.float32), affine, GradientTable(bvals, vectors)), name
+        )
 
     return make

@@ -9,5 +9,6 @@ def panelClasses():
     from .predict_panel import PredictPanel
     from .scan_panel import ScanPanel
     from .setup_panel import SetUpPanel
+    from .view_panel import ViewPanel
 
-    return (SetUpPanel, ScanPanel, PredictPanel)
+    return (SetUpPanel, ScanPanel, PredictPanel, ViewPanel)

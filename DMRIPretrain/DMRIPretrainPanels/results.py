@@ -10,6 +10,7 @@ from DMRIPretrainLib.scene.glyph_settings import ShownIn3D
 from DMRIPretrainLib.scene.result import show_result
 from DMRIPretrainLib.scene.segmentation import show_segment
 from DMRIPretrainLib.scene.shown_result import shown_results
+from DMRIPretrainLib.scene.slice_layers import show_in_slices
 
 #: Milliseconds after the last move of a slice at which fODFs are drawn.
 _REST = 150
@@ -55,6 +56,19 @@ class Results:
         slicer.util.resetSliceViews()
         slicer.util.resetThreeDViews()
         return shown.name
+
+    def show(self, name):
+        """Show a result, and hide the others."""
+        for shown in shown_results(slicer.mrmlScene):
+            if shown.name != name:
+                self._hide(shown)
+                continue
+            if shown.segmentation is not None:
+                shown.segmentation.GetDisplayNode().SetVisibility(True)
+            display = self.display(shown)
+            if display is not None:
+                display.settings = replace(display.settings, visible=True)
+            show_in_slices(slicer.mrmlScene, shown.background, over=shown.crossings)
 
     def display(self, shown):
         """The display of a result's glyphs, None where it has none."""

@@ -1,5 +1,6 @@
 """Opening, leaving and reloading the module."""
 
+import sys
 from typing import Any
 
 
@@ -19,3 +20,29 @@ def test_leaving_coming_back_closing_the_scene(host: Any, module: Any) -> None:
     assert module.session.parameterNode is not None
     slicer.mrmlScene.Clear(0)
     assert module.session.parameterNode is not None
+
+
+def test_reload_brings_new_panels_and_leaves_the_old_ones_silent(host: Any, module: Any) -> None:
+    """Developers change a panel, press Reload, and see the change."""
+    kept = {name: found for name, found in sys.modules.items() if name.startswith("DMRIPretrain")}
+    try:
+        before = type(module.panels[0])
+        module.onReload()
+        again = host.open("DMRIPretrain")
+        assert again is not module
+        assert type(again.panels[0]) is not before
+        assert module.panels == []
+        assert again.session.parameterNode is not None
+    finally:
+        # Other tests hold classes of the library.
+        sys.modules.update({name: found for name, found in kept.items() if not name.startswith("DMRIPretrainPanels")})
+
+
+def test_every_control_explains_itself(host: Any, module: Any) -> None:
+    from PySide6 import QtWidgets
+
+    kinds = (QtWidgets.QAbstractButton, QtWidgets.QComboBox, QtWidgets.QAbstractSpinBox, QtWidgets.QProgressBar)
+    for panel in module.panels:
+        for name, widget in vars(panel.ui).items():
+            if isinstance(widget, kinds) and not name.startswith("qt_"):
+                assert widget.toolTip(), f"{type(panel).__name__}: {name}"

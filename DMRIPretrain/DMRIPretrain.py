@@ -3,13 +3,14 @@
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import slicer
 import vtk
 from slicer import vtkMRMLDiffusionWeightedVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -24,6 +25,7 @@ if importlib.util.find_spec("DMRIPretrainLib") is None:
 
 from DMRIPretrainPanels import panelClasses
 from DMRIPretrainPanels.choices import Device
+from DMRIPretrainPanels.self_test import jobsInTemporaryFolder, makeBall, waitFor
 from DMRIPretrainPanels.session import Session
 
 
@@ -64,7 +66,7 @@ class DMRIPretrainParameterNode:
     model: str = ""
     modelFile: str = ""
     device: Device = Device.AUTO
-    ensemble: int = 0
+    ensemble: Annotated[int, WithinRange(0, 32)] = 0
     result: str = ""
 
 
@@ -93,13 +95,14 @@ class DMRIPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.initializeParameterNode()
 
     def cleanup(self):
+        if self.session is None:
+            return  # setup() has failed
         self.setParameterNode(None)
         self.removeObservers()
         for panel in self.panels:
             panel.cleanup()
         self.panels = []
-        if self.session is not None:
-            self.session.results.close()
+        self.session.results.close()
 
     def enter(self):
         self.initializeParameterNode()
@@ -156,16 +159,46 @@ class DMRIPretrainLogic(ScriptedLoadableModuleLogic):
 
 
 class DMRIPretrainTest(ScriptedLoadableModuleTest):
-    """Run by Slicer's own test machinery, without network."""
+    """Runs in Slicer, without network; what needs packages that are not installed is left out and said."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
-        self.setUp()
-        self.test_parameters()
+        with jobsInTemporaryFolder():
+            for test in (self.test_parameters, self.test_scan, self.test_prediction):
+                self.setUp()
+                test()
+        self.delayDisplay(_("All tests have passed."))
 
     def test_parameters(self):
         parameterNode = DMRIPretrainLogic().getParameterNode()
         self.assertIsNone(parameterNode.scan)
         self.assertIs(parameterNode.device, Device.AUTO)
+
+    def test_scan(self):
+        self.delayDisplay(_("A scan is described."))
+        widget = self.openModule()
+        widget.session.parameterNode.scan = makeBall()
+        self.assertTrue(widget.session.facts.scan)
+        self.assertEqual(widget.session.facts.scanProblem, "")
+
+    def test_prediction(self):
+        widget = self.openModule()
+        missing = widget.session.facts.missing
+        if missing:
+            self.delayDisplay(
+                _("Nothing is predicted: {names} must be installed first.").format(names=", ".join(missing))
+            )
+            return
+        self.delayDisplay(_("A small scan is predicted."))
+        widget.session.parameterNode.scan = makeBall()
+        panel = next(panel for panel in widget.panels if panel.UI == "PredictPanel.ui")
+        panel.ui.predictButton.click()
+        self.assertTrue(waitFor(lambda: not widget.session.facts.atWork, seconds=100))
+        self.assertEqual(widget.session.facts.job, "finished", panel.ui.statusLabel.text)
+        self.assertEqual(widget.session.results.names(), [widget.session.parameterNode.result])
+
+    def openModule(self):
+        slicer.util.selectModule("DMRIPretrain")
+        return slicer.modules.DMRIPretrainWidget

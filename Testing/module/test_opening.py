@@ -46,3 +46,27 @@ def test_every_control_explains_itself(host: Any, module: Any) -> None:
         for name, widget in vars(panel.ui).items():
             if isinstance(widget, kinds) and not name.startswith("qt_"):
                 assert widget.toolTip(), f"{type(panel).__name__}: {name}"
+
+
+def test_the_own_test_of_the_module_passes_here_too(host: Any, module: Any) -> None:
+    test = sys.modules["DMRIPretrain"].DMRIPretrainTest()
+    with host.testing_mode():
+        test.runTest()
+    assert module.session.facts.job == "finished"
+
+
+def test_the_own_test_passes_without_packages(host: Any, module: Any) -> None:
+    module.session.tell(missing=("torch",))
+    with host.testing_mode():
+        sys.modules["DMRIPretrain"].DMRIPretrainTest().runTest()
+    assert module.session.facts.job == ""
+
+
+def test_the_help_says_what_to_cite(module: Any) -> None:
+    import slicer
+
+    about = slicer.modules.dmripretrain
+    assert "Weninger" in about.acknowledgementText
+    assert "2022" in about.acknowledgementText
+    assert "research only" in about.helpText
+    assert about.categories == ["Diffusion"]

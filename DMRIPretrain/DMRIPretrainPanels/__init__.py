@@ -6,9 +6,11 @@ They stand in a package of their own because Slicer takes every file directly in
 
 def panelClasses():
     """The panels, in the order in which they are shown."""
+    from .compare_panel import ComparePanel
     from .predict_panel import PredictPanel
     from .scan_panel import ScanPanel
     from .setup_panel import SetUpPanel
+    from .train_panel import TrainPanel
     from .view_panel import ViewPanel
 
-    return (SetUpPanel, ScanPanel, PredictPanel, ViewPanel)
+    return (SetUpPanel, ScanPanel, PredictPanel, ViewPanel, TrainPanel, ComparePanel)

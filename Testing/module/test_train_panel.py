@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,49 @@ def test_labels_of_another_grid_are_refused_in_one_sentence(
     pointer.click(train.ui.trainButton)
     assert "Elsewhere: expected the grid of brain 0" in train.ui.trainHintLabel.text()
     assert not train.facts.preparing
+
+
+def test_following_a_long_job_takes_little_of_the_main_thread(
+    host: Any, train: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = JobFolder(tmp_path / "jobs" / "long")
+    job.create({"kind": "finetune"})
+    lines = [
+        json.dumps({"time": step, "kind": "metric", "step": step, "name": name, "value": step / 2e4})
+        for step in range(20_000)
+        for name in ("loss", "loss segmentation", "score", "Dice CSF", "Dice GM", "Dice WM")
+    ]
+    with job.events_path.open("a") as file:
+        file.write("\n".join([*lines, json.dumps({"time": 1e6, "kind": "state", "state": "stopped"})]) + "\n")
+    pointer.click(train.ui.refreshButton)
+    host.wait_until(lambda: train.jobs.list.lines, 10, "the job in the list")
+    times = []
+    look = type(train.jobs.watch).look
+
+    def measured(watch: Any) -> None:
+        begun = time.thread_time()
+        look(watch)
+        times.append(time.thread_time() - begun)
+
+    monkeypatch.setattr(type(train.jobs.watch), "look", measured)
+    train.jobs.follow(job)
+    while train.jobs.watch.behind:
+        train.jobs.watch.look()
+    assert len(times) > 20
+    assert sorted(times)[-3] < 0.05, "of all looks the two slowest may have been disturbed"
+    host.settle(0.1)
+    begun = time.thread_time()
+    train.jobs.curves.draw(train.jobs.watch)
+    assert time.thread_time() - begun < 0.1
+    assert train.jobs.watch.state == "stopped"
+    assert train.jobs.watch.curves.by_name["loss"][-1][0] == 19_999
+    pointer.click(train.ui.curvesBox)
+    host.settle(0.2)
+    assert host.layout_manager.plotViewCount == 1
+    host.scene.Clear(0)
+    host.settle(0.1)
+    assert not train.ui.curvesBox.isChecked(), "the curves went with the scene"
+    assert train.jobs.watch.state == "stopped", "and the job did not"
 
 
 def panel_of(host: Any, name: str) -> Any:

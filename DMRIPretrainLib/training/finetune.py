@@ -26,7 +26,7 @@ from ..scans.gradient_table import MINIMUM_DIRECTIONS
 from ..tasks.registry import default_head, make_task
 from ..tasks.segmentation import custom_head
 from ..tasks.task import Task
-from .annotated import CaseSource, load_annotated
+from .annotated import load_annotated
 from .augmentation import Augmentation
 from .best import Best, Weights
 from .checkpoints import checkpoint_path, read_checkpoint, steps_done
@@ -81,7 +81,7 @@ class _Run:
         job.amend(versions=library_versions())
         self.device = choose_device(settings.device)
         L.seed_everything(settings.seed, verbose=False)
-        data = load_annotated(_source(settings), settings.seed, settings.b0_threshold, job, self.progress)
+        data = load_annotated(settings.source(), settings.seed, settings.b0_threshold, job, self.progress)
         self.training, self.validation = data.training, data.validation
         start = Start(settings.start, settings.network, settings.start_sha256)
         self.start = open_start(start, tuple(self._head(task) for task in settings.tasks))
@@ -234,8 +234,3 @@ class _Run:
         fewest = math.ceil(Augmentation().fewest_directions * seen["directions"][0])
         seen["directions"][0], seen["shells"][0] = max(MINIMUM_DIRECTIONS, fewest), 1
         return seen if self.settings.start == SCRATCH else widened(self.start.limits, seen)
-
-
-def _source(settings: FinetuneSettings) -> CaseSource:
-    paths = (Path(path) if path else None for path in (settings.labels, settings.mask, settings.bval, settings.bvec))
-    return CaseSource(Path(settings.cases), settings.tasks, *paths)

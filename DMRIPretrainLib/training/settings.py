@@ -1,11 +1,15 @@
 """All that is needed to repeat a training run. Needs no PyTorch: whoever starts a job need not have it."""
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..jobs.settings import settings_from_json, settings_to_json
 from ..scans.gradient_table import DEFAULT_B0_THRESHOLD
 from .choose_start import SCRATCH
+
+if TYPE_CHECKING:
+    from .annotated import CaseSource
 
 #: In place of a folder of scans to pretrain on: simulate them.
 SIMULATED = "simulated"
@@ -71,6 +75,13 @@ class FinetuneSettings:
             UserError: if the content is not that of a fine-tuning job.
         """
         return settings_from_json(FinetuneSettings, content, "a fine-tuning job")
+
+    def source(self) -> "CaseSource":
+        """Where the cases are."""
+        from .annotated import CaseSource
+
+        paths = (Path(path) if path else None for path in (self.labels, self.mask, self.bval, self.bvec))
+        return CaseSource(Path(self.cases), self.tasks, *paths)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 # `make` alone lists the targets.
 VENV := .venv
-PYTHON_SOURCES := DMRIPretrainLib Testing
+PYTHON_SOURCES := DMRIPretrain DMRIPretrainLib Testing
 
 .PHONY: help env demo pictures test lint FORCE
 

@@ -62,7 +62,7 @@ def predict(
     models = load_models(model or ())
     if background or workers > 1 or _is_study(scan):
         from .networks.catalogue import DEFAULT_MODEL, checksum, shipped_models
-        from .studies.predict import PredictSettings
+        from .studies.settings import PredictSettings
 
         shipped = {known.name for known in shipped_models()}
         names = [name if name in shipped else str(Path(name).absolute()) for name in model or [DEFAULT_MODEL]]
@@ -114,7 +114,7 @@ def label(
     tasks = chosen_tasks(task)
     require_writable(out)
     if background or workers > 1 or _is_study(scan):
-        from .studies.label import LabelSettings
+        from .studies.settings import LabelSettings
 
         settings = LabelSettings(
             sources=(str(scan.absolute()),),

@@ -64,8 +64,8 @@ def finetune(
     """
     from .networks.model import NETWORKS
     from .training.cases import read_label_names
-    from .training.finetune import FinetuneSettings
-    from .training.starting_model import choose_start
+    from .training.choose_start import choose_start
+    from .training.settings import FinetuneSettings
 
     if network not in (None, *NETWORKS):
         raise UserError(f"--network {network}: expected {', '.join(NETWORKS)}; choose one of them")
@@ -137,7 +137,7 @@ def pretrain(
     """
     from .networks.catalogue import find_model
     from .networks.model import NETWORKS
-    from .training.pretrain import PretrainSettings
+    from .training.settings import PretrainSettings
 
     if network not in NETWORKS:
         raise UserError(f"--network {network}: expected {', '.join(NETWORKS)}; choose one of them")

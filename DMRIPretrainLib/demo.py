@@ -26,8 +26,9 @@ from .simulation.tables import make_gradient_table
 from .tasks.reference.label import make_labels
 from .tasks.registry import TASKS
 from .training.annotated import HELD_OUT
-from .training.finetune import FinetuneSettings, finetune
-from .training.starting_model import SHIPPED, choose_start
+from .training.choose_start import SHIPPED, choose_start
+from .training.finetune import finetune
+from .training.settings import FinetuneSettings
 
 _MARKER = "demo.json"
 #: Pretraining and benchmarks take lower seeds.

@@ -26,13 +26,17 @@ LIGHT_MODULES = [
     "DMRIPretrainLib.findings",
     "DMRIPretrainLib.networks.catalogue",
     "DMRIPretrainLib.networks.model_card",
+    "DMRIPretrainLib.pretext.registry",
     "DMRIPretrainLib.progress",
     "DMRIPretrainLib.scans.frames",
     "DMRIPretrainLib.scans.gradient_table",
     "DMRIPretrainLib.scans.scan",
+    "DMRIPretrainLib.studies.settings",
     "DMRIPretrainLib.tasks.maps",
     "DMRIPretrainLib.training.step_memory",
     *(f"DMRIPretrainLib.computer.{path.stem}" for path in sorted((LIBRARY / "computer").glob("[!_]*.py"))),
+    "DMRIPretrainLib.training.choose_start",
+    "DMRIPretrainLib.training.settings",
     *(f"DMRIPretrainLib.jobs.{path.stem}" for path in sorted((LIBRARY / "jobs").glob("[!_]*.py"))),
 ]
 

@@ -55,14 +55,16 @@ def _runner_of(job: JobFolder, specification: dict[str, Any]) -> Runner:
 
 
 def _finetune(specification: dict[str, Any]) -> Runner:
-    from ..training.finetune import FinetuneSettings, finetune
+    from ..training.finetune import finetune
+    from ..training.settings import FinetuneSettings
 
     settings = FinetuneSettings.from_json(specification)
     return lambda job, progress, signals: _model(job, finetune(settings, job, progress, signals))
 
 
 def _pretrain(specification: dict[str, Any]) -> Runner:
-    from ..training.pretrain import PretrainSettings, pretrain
+    from ..training.pretrain import pretrain
+    from ..training.settings import PretrainSettings
 
     settings = PretrainSettings.from_json(specification)
     return lambda job, progress, signals: _model(job, pretrain(settings, job, progress, signals))
@@ -76,14 +78,16 @@ def _model(job: JobFolder, path: Path | None) -> dict[str, Any]:
 
 
 def _predict(specification: dict[str, Any]) -> Runner:
-    from ..studies.predict import PredictSettings, predict_study
+    from ..studies.predict import predict_study
+    from ..studies.settings import PredictSettings
 
     settings = PredictSettings.from_json(specification)
     return lambda job, progress, signals: predict_study(settings, _shared(job), progress, signals)
 
 
 def _label(specification: dict[str, Any]) -> Runner:
-    from ..studies.label import LabelSettings, label_study
+    from ..studies.label import label_study
+    from ..studies.settings import LabelSettings
 
     settings = LabelSettings.from_json(specification)
     return lambda job, progress, signals: label_study(settings, _shared(job), progress, signals)

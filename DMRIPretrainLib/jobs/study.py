@@ -27,6 +27,8 @@ OUTCOMES = "outcomes.tsv"
 _ATTEMPTS = ".attempts"
 #: A scan at which the process died so often without a word is given up.
 _MOST_ATTEMPTS = 2
+#: Between two events that tell how far a single scan is.
+_SECONDS_BETWEEN_PARTS = 1.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Study:
         self._job, self._items, self._work, self._progress = job, items, work, progress
         self._begun = time.monotonic()
         self._done_here = 0
+        self._told = 0.0
 
     def run(self) -> None:
         """Do what nobody has done or is doing.
@@ -145,6 +148,12 @@ class Study:
     def _part(self, what: str, fraction: float) -> None:
         self._pause()
         self._progress(what, (self._done_here + fraction) / max(1, len(self._items)))
+        # Of several scans it is told how many are done; of a single one that would say nothing until the end.
+        now = time.monotonic()
+        if len(self._items) == 1 and now - self._told >= _SECONDS_BETWEEN_PARTS:
+            self._told = now
+            left = round((now - self._begun) * (1 - fraction) / fraction) if fraction > 0.05 else None
+            self._job.append("progress", what=what, fraction=fraction, seconds_left=left)
 
     def _tell(self) -> None:
         outcomes = sum((self.folder(item) / OUTCOME).is_file() for item in self._items)

@@ -69,8 +69,9 @@ class TrainingCurves:
             self._make_chart(kind)
         curves = {name: points for name, points in self._points.items() if _kind_of(name) == kind}
         _fill(self.tables[kind], curves)
-        for name in curves:
-            if name not in self._series:
+        for name, points in curves.items():
+            # VTK reports an error for a line of a single point.
+            if name not in self._series and len(points) > 1:
                 self._series[name] = self._make_series(kind, name)
 
     def _make_chart(self, kind: str) -> None:

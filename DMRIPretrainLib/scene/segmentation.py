@@ -1,6 +1,6 @@
 """Labels as a segmentation: names, colours and codes, shown in slices and as surfaces in 3D."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import slicer
@@ -107,12 +107,15 @@ def show_segment(
         display.SetSegmentOpacity3D(segment, opacity_3d)
 
 
-def labels_in(node: slicer.vtkMRMLSegmentationNode, grid: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+def labels_in(
+    node: slicer.vtkMRMLSegmentationNode, grid: slicer.vtkMRMLVolumeNode, values: Mapping[str, int] | None = None
+) -> np.ndarray:
     """Label values of all segments on the grid of a volume, such as the scan.
 
     Args:
         node: a segmentation of any origin, drawn by hand too.
         grid: a volume under the same parent transform.
+        values: of each segment, by its name; None for those that the segments have, which may be alike.
 
     Returns:
         (X, Y, Z) int32, 0 outside of all segments; of segments that overlap the last one counts.
@@ -134,8 +137,9 @@ def labels_in(node: slicer.vtkMRMLSegmentationNode, grid: slicer.vtkMRMLVolumeNo
     node.GenerateMergedLabelmapForAllSegments(image, mode, geometry, names)
     # The merged image counts the segments from 1 on, whatever their label values.
     places = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions(), order="F")
-    values = [0, *(segmentation.GetSegment(identifier).GetLabelValue() for identifier in identifiers)]
-    return np.array(values, dtype=np.int32)[places]
+    segments = [segmentation.GetSegment(identifier) for identifier in identifiers]
+    own = [segment.GetLabelValue() if values is None else values[segment.GetName()] for segment in segments]
+    return np.array([0, *own], dtype=np.int32)[places]
 
 
 def _segment(label: Label, image: slicer.vtkOrientedImageData) -> slicer.vtkSegment:

@@ -2,7 +2,6 @@
 
 import gc
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,16 @@ from ..inference.predictor import Predictor
 from ..jobs.failures import failure_of
 from ..jobs.folder import JobFolder, is_first_process
 from ..jobs.session import StoppedError, StopSignals, run_session, told_to
-from ..jobs.settings import settings_from_json, settings_to_json
 from ..jobs.versions import library_versions
 from ..networks.device import choose_device
 from ..networks.model import HeadSpec
 from ..networks.model_file import ModelCard, save_model
 from ..progress import Progress, silent
-from ..scans.gradient_table import DEFAULT_B0_THRESHOLD, MINIMUM_DIRECTIONS
+from ..scans.gradient_table import MINIMUM_DIRECTIONS
 from ..tasks.registry import default_head, make_task
 from ..tasks.segmentation import custom_head
 from ..tasks.task import Task
-from .annotated import CaseSource, load_annotated
+from .annotated import load_annotated
 from .augmentation import Augmentation
 from .best import Best, Weights
 from .checkpoints import checkpoint_path, read_checkpoint, steps_done
@@ -39,79 +37,13 @@ from .fine_tuning import FineTuning
 from .patches import ConsecutiveSampler, PatchDataset
 from .pictures import save_example
 from .session import make_trainer
+from .settings import FinetuneSettings
 from .starting_model import SCRATCH, Start, blend, open_start
 from .step_memory import PATCH_STEP
 from .validation import Validation
 
 #: Shares of the fine-tuned weights that are tried when averaging them with the starting ones.
 _BLENDS = (0.25, 0.5, 0.75)
-
-
-@dataclass(frozen=True)
-class FinetuneSettings:
-    """All that is needed to repeat a fine-tuning run.
-
-    Attributes:
-        cases: table of cases, BIDS folder or scan.
-        tasks: what to learn.
-        labels: folder of label maps where ``cases`` is no table.
-        start: model file to start from, name of a shipped model, or ``scratch``; see ``choose_start``.
-        start_sha256: checksum of its file; None where it does not matter.
-        network: network to build when starting from scratch.
-        steps: optimiser steps.
-        interval: steps between validations and checkpoints.
-        batch: patches a step, on each device.
-        patch: edge of a patch in voxels; 0 chooses 32 on a CPU and 64 on a GPU.
-        patience: validations without improvement before it stops early.
-        seed: of the weights, the patches and the split.
-        device: ``auto``, ``cpu``, ``cuda``...
-        devices: how many of them on each machine.
-        nodes: machines.
-        label_names: name of each segmentation value; empty where they are the tissues or nameless.
-        b0_threshold: volumes with a b-value up to this one (s/mm²) count as b0.
-        mask: brain mask of a single scan; None to find or compute one.
-        bval: b-value file of a single scan; None to find it beside the scan.
-        bvec: b-vector file of a single scan; None to find it beside the scan.
-    """
-
-    cases: str
-    tasks: tuple[str, ...]
-    labels: str | None = None
-    start: str = SCRATCH
-    start_sha256: str | None = None
-    network: str = "tiny"
-    steps: int = 600
-    interval: int = 50
-    batch: int = 2
-    patch: int = 0
-    patience: int = 10
-    seed: int = 0
-    device: str = "auto"
-    devices: int = 1
-    nodes: int = 1
-    label_names: dict[int, str] | None = None
-    b0_threshold: float = DEFAULT_B0_THRESHOLD
-    mask: str | None = None
-    bval: str | None = None
-    bvec: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """For ``job.json``."""
-        return settings_to_json(self, "finetune")
-
-    @staticmethod
-    def from_json(content: dict[str, Any]) -> "FinetuneSettings":
-        """Rebuild from :meth:`to_json`.
-
-        Raises:
-            UserError: if the content is not that of a fine-tuning job.
-        """
-        return settings_from_json(FinetuneSettings, content, "a fine-tuning job")
-
-    def source(self) -> CaseSource:
-        """Where the cases are."""
-        paths = (Path(path) if path else None for path in (self.labels, self.mask, self.bval, self.bvec))
-        return CaseSource(Path(self.cases), self.tasks, *paths)
 
 
 def finetune(

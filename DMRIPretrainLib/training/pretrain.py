@@ -4,10 +4,8 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import torch
@@ -19,79 +17,22 @@ from ..jobs.folder import JobFolder
 from ..jobs.inputs import remember_inputs
 from ..jobs.process import end_with_parent
 from ..jobs.session import StoppedError, StopSignals, run_session, told_to
-from ..jobs.settings import settings_from_json, settings_to_json
 from ..jobs.versions import library_versions
 from ..networks.device import choose_device
 from ..networks.model import DiffusionModel
 from ..networks.model_file import ModelCard, build_model, load_model, save_model
 from ..pretext.registry import make_recipe
 from ..progress import Progress, silent
-from ..scans.gradient_table import DEFAULT_B0_THRESHOLD
 from ..scans.scan_files import ScanFiles
 from .checkpoints import checkpoint_path, read_checkpoint, steps_done
 from .conductor import Conductor
 from .patches import ConsecutiveSampler
 from .pretraining import ExampleDataset, PatchSource, Pretraining
 from .session import make_trainer
+from .settings import SIMULATED, PretrainSettings
 
-#: In place of a folder of scans: simulate them.
-SIMULATED = "simulated"
 #: With smaller patches the coarsest level has two voxels an edge, where oneDNN's bf16 weight gradients are not finite.
 _SMALLEST_BF16_PATCH = 32
-
-
-@dataclass(frozen=True)
-class PretrainSettings:
-    """All that is needed to repeat a pretraining run.
-
-    Attributes:
-        recipe: name of a recipe, see ``pretext.registry``.
-        data: folders, lists or scans; ``simulated`` for simulated scans. Of several sorts each is as likely.
-        options: of the recipe, such as ``strength`` of ``distortion``.
-        start: model file to go on from, or ``scratch``.
-        network: ``tiny``, ``base`` or ``bvm``.
-        steps: optimiser steps.
-        interval: steps between checkpoints.
-        batch: patches a step, on each device.
-        patch: edge of a patch in voxels; 0 chooses 32 on a CPU and 64 on a GPU.
-        seed: of the weights and the examples.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``...
-        devices: how many of them on each machine; 0 for all CUDA devices.
-        nodes: machines.
-        precision: ``auto`` (bf16 on a GPU, else float32), ``float32`` or ``bf16``.
-        workers: processes that make examples on a CPU; on a GPU examples are made there.
-        b0_threshold: volumes with a b-value up to this one (s/mm²) count as b0.
-    """
-
-    recipe: str
-    data: tuple[str, ...]
-    options: dict[str, Any]
-    start: str = "scratch"
-    network: str = "tiny"
-    steps: int = 10_000
-    interval: int = 200
-    batch: int = 2
-    patch: int = 0
-    seed: int = 0
-    device: str = "auto"
-    devices: int = 0
-    nodes: int = 1
-    precision: str = "auto"
-    workers: int = 1
-    b0_threshold: float = DEFAULT_B0_THRESHOLD
-
-    def to_json(self) -> dict[str, Any]:
-        """For ``job.json``."""
-        return settings_to_json(self, "pretrain")
-
-    @staticmethod
-    def from_json(content: dict[str, Any]) -> "PretrainSettings":
-        """Rebuild from :meth:`to_json`.
-
-        Raises:
-            UserError: if the content is not that of a pretraining job.
-        """
-        return settings_from_json(PretrainSettings, content, "a pretraining job")
 
 
 def pretrain(

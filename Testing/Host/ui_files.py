@@ -4,6 +4,7 @@ What Qt's loader would pass over in silence is refused here: classes that do not
 have. Connections are made by hand, because Qt's loader does not know types such as ``vtkMRMLScene*``.
 """
 
+import functools
 import io
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -50,11 +51,22 @@ def _check(element: ET.Element) -> None:
         if item.get("stdset") == "0":
             continue
         offered = names.offered(kind)
-        known = kind.staticMetaObject.indexOfProperty(property_name) >= 0
-        if not known or (offered is not None and property_name not in offered):
+        if property_name not in _properties(kind) or (offered is not None and property_name not in offered):
             raise UiFileError(f'widget "{name}" of class {kind.__name__} has no property "{property_name}"')
         if widget_classes.is_stand_in(kind):
             _write_enums_as_numbers(item)
+
+
+@functools.cache
+def _properties(kind: type) -> frozenset[str]:
+    """Names of a class's properties; read once, since PySide may lose a static description after the first panel."""
+    try:
+        description = kind.staticMetaObject
+        count = description.propertyCount()
+    except RuntimeError:
+        description = kind().metaObject()
+        count = description.propertyCount()
+    return frozenset(description.property(index).name() for index in range(count))
 
 
 def _class(name: str) -> type:

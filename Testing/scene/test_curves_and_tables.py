@@ -40,6 +40,9 @@ def test_events_of_a_job_become_curves_as_they_come(scene: Any, tmp_path: Path) 
     assert column(curves.tables["score"], "step") == [0, 10]
     assert column(curves.tables["score"], "score") == [0.5, 0.6]
     chart = curves.charts["loss"]
+    # VTK cannot draw a line of one point.
+    assert chart.GetNumberOfPlotSeriesNodes() == 0
+    curves.add([metric("loss", 20, 0.8), metric("loss crossings", 20, 0.3)])
     names = [chart.GetNthPlotSeriesNode(i).GetName() for i in range(chart.GetNumberOfPlotSeriesNodes())]
     assert names == ["loss", "loss crossings"]
     series = chart.GetNthPlotSeriesNode(1)

@@ -108,6 +108,8 @@ def test_segments_drawn_by_hand_are_read_by_their_values(scene: Any) -> None:
     node = add_segmentation(scene, "own", values, np.eye(4), labels)
     grid = new_volume(scene, "grid", blocks(), np.eye(4))
     assert np.array_equal(labels_in(node, grid), values)
+    named = labels_in(node, grid, {"left": 1, "right": 2})
+    assert np.array_equal(named, np.select([values == 7, values == 300], [1, 2], 0))
     node.SetAndObserveTransformNodeID(scene.AddNewNodeByClass("vtkMRMLLinearTransformNode").GetID())
     with pytest.raises(UserError, match="own: expected the parent transform of grid"):
         labels_in(node, grid)

@@ -24,9 +24,8 @@ from DMRIPretrainLib.networks.catalogue import checksum
 from DMRIPretrainLib.networks.model import Architecture
 from DMRIPretrainLib.networks.model_file import ModelCard, build_model, save_model
 from DMRIPretrainLib.progress import silent
-from DMRIPretrainLib.studies.label import LabelSettings
-from DMRIPretrainLib.studies.predict import PredictSettings
 from DMRIPretrainLib.studies.run import scans_of
+from DMRIPretrainLib.studies.settings import LabelSettings, PredictSettings
 from DMRIPretrainLib.tasks.registry import default_head
 
 

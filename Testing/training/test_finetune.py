@@ -20,7 +20,8 @@ from DMRIPretrainLib.simulation.phantom import simulate_brain
 from DMRIPretrainLib.simulation.signal import simulate_signal
 from DMRIPretrainLib.simulation.tables import make_gradient_table
 from DMRIPretrainLib.training.checkpoints import WholeCheckpoints
-from DMRIPretrainLib.training.finetune import FinetuneSettings, finetune
+from DMRIPretrainLib.training.finetune import finetune
+from DMRIPretrainLib.training.settings import FinetuneSettings
 from DMRIPretrainLib.training.validation import mean_metrics
 
 TASKS = ("segmentation", "orientation")

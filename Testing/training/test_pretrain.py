@@ -27,9 +27,10 @@ from DMRIPretrainLib.simulation.phantom import simulate_brain
 from DMRIPretrainLib.simulation.signal import simulate_signal
 from DMRIPretrainLib.simulation.tables import make_gradient_table
 from DMRIPretrainLib.tasks.registry import default_head
-from DMRIPretrainLib.training.finetune import FinetuneSettings, finetune
-from DMRIPretrainLib.training.pretrain import PretrainSettings, pretrain
+from DMRIPretrainLib.training.finetune import finetune
+from DMRIPretrainLib.training.pretrain import pretrain
 from DMRIPretrainLib.training.pretraining import Pretraining
+from DMRIPretrainLib.training.settings import FinetuneSettings, PretrainSettings
 
 INTERVAL = 2
 

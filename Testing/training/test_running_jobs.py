@@ -24,8 +24,8 @@ from DMRIPretrainLib.simulation.phantom import simulate_brain
 from DMRIPretrainLib.simulation.signal import simulate_signal
 from DMRIPretrainLib.simulation.tables import make_gradient_table
 from DMRIPretrainLib.training.checkpoints import checkpoint_path
-from DMRIPretrainLib.training.finetune import FinetuneSettings, finetune
-from DMRIPretrainLib.training.pretrain import PretrainSettings
+from DMRIPretrainLib.training.finetune import finetune
+from DMRIPretrainLib.training.settings import FinetuneSettings, PretrainSettings
 
 INTERVAL = 3
 

@@ -10,8 +10,9 @@ from DMRIPretrainLib.networks import catalogue
 from DMRIPretrainLib.networks.model import Architecture, DiffusionModel, HeadSpec
 from DMRIPretrainLib.networks.model_file import ModelCard, build_model, save_model
 from DMRIPretrainLib.tasks.registry import TASKS, default_head
+from DMRIPretrainLib.training.choose_start import Start, choose_start
 from DMRIPretrainLib.training.fine_tuning import FRESH_RATE, TRAINED_RATE, FineTuning
-from DMRIPretrainLib.training.starting_model import Start, StartingModel, blend, choose_start, open_start
+from DMRIPretrainLib.training.starting_model import StartingModel, blend, open_start
 
 HEADS = tuple(default_head(task) for task in TASKS)
 

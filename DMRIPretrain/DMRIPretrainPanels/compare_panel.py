@@ -1,0 +1,202 @@
+"""Compares two results of one scan, such as those before and after training."""
+
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from DMRIPretrainLib.errors import UserError
+from DMRIPretrainLib.scene.compare import COMPARE_LAYOUT, compare, show_side_by_side
+from DMRIPretrainLib.scene.result import show_result
+from DMRIPretrainLib.scene.shown_result import shown_results
+
+from . import settings
+from .background import Task
+from .job_watch import JobWatch
+from .panel import Panel
+from .prediction import Wish, outcomeOf, resultFolder, starter
+from .training_jobs import SCRATCH
+from .words import light
+
+#: Number of the layout with two views; Slicer's own are below 200.
+_LAYOUT = 5207
+_MAPS = ("labels", "crossings")
+
+
+class ComparePanel(Panel):
+    """Two results that are in the scene, or those of two models, which are predicted first."""
+
+    UI = "ComparePanel.ui"
+
+    def setup(self):
+        self.session.comparePanel = self
+        self._message = ("none", "")
+        self._results = []
+        self._queue = []
+        self._made = []
+        self._scan = None
+        self._starting = None
+        self._watch = JobWatch(self._onTold)
+        for text in (_("Labels"), _("Number of fibre populations")):
+            self.ui.mapBox.addItem(text)
+        for box in (self.ui.beforeBox, self.ui.afterBox, self.ui.mapBox):
+            box.connect("currentIndexChanged(int)", self._onChoice)
+        self.ui.sideBySideButton.connect("clicked(bool)", self.onSideBySide)
+        self.ui.differencesButton.connect("clicked(bool)", self.onDifferences)
+        self.ui.section.connect("contentsCollapsed(bool)", self._onChoice)
+
+    @property
+    def comparing(self):
+        """Whether predictions to compare are being made."""
+        return bool(self._queue) or self._starting is not None or self._watch.state in ("queued", "running")
+
+    def refresh(self):
+        results = [] if self.session.parameterNode is None else shown_results(slicer.mrmlScene)
+        names = [result.name for result in results]
+        if names != [result.name for result in self._results]:
+            self._fill(names)
+        self._results = results
+        two = self._chosen() is not None
+        for button in (self.ui.sideBySideButton, self.ui.differencesButton):
+            button.enabled = two and not self.comparing
+        kind, text = self._message
+        if not text and not two:
+            kind, text = "none", _("Predict a scan with two models to compare them, or press Compare at a training.")
+        self.ui.compareLabel.text = light(kind, text) if text else ""
+        self.ui.compareLabel.visible = bool(text)
+
+    def _fill(self, names):
+        for box, standard in ((self.ui.beforeBox, -2), (self.ui.afterBox, -1)):
+            blocked = box.blockSignals(True)
+            chosen = box.currentText
+            box.clear()
+            for name in names:
+                box.addItem(name)
+            box.setCurrentIndex(names.index(chosen) if chosen in names else max(0, len(names) + standard))
+            box.blockSignals(blocked)
+
+    def _chosen(self):
+        """The two results, None unless they are different ones."""
+        before, after = self.ui.beforeBox.currentIndex, self.ui.afterBox.currentIndex
+        if before == after or min(before, after) < 0 or max(before, after) >= len(self._results):
+            return None
+        return self._results[before], self._results[after]
+
+    def _onChoice(self, value=None):
+        self._message = ("none", "")
+        self.refresh()
+
+    def sceneAboutToClose(self):
+        self._results, self._queue, self._scan = [], [], None
+        self._watch.follow(None)
+
+    def cleanup(self):
+        self._watch.stop()
+        if self._starting is not None:
+            self._starting.forget()
+
+    # --- what is in the scene ---
+
+    def onSideBySide(self, checked=False):
+        self._guarded(self._showSideBySide)
+
+    def _showSideBySide(self):
+        openCompareLayout()
+        results = self._chosen()
+        for result in results:
+            if result.segmentation is not None:
+                # Over each other in both views they would hide what is compared.
+                result.segmentation.GetDisplayNode().SetVisibility2D(False)
+        show_side_by_side(*results, shown=_MAPS[self.ui.mapBox.currentIndex])
+
+    def onDifferences(self, checked=False):
+        self._guarded(lambda: compare(*self._chosen()))
+
+    def _guarded(self, action):
+        self._message = ("none", "")
+        try:
+            action()
+        except UserError as error:
+            self._message = ("error", str(error))
+        self.refresh()
+
+    # --- two models ---
+
+    def compareJob(self, job):
+        """Predict the chosen scan with the starting model of a training and with its result, and show both."""
+        start, model = str(job.specification()["start"]), job.result / "model.safetensors"
+        self.ui.section.collapsed = False
+        if start == SCRATCH:
+            text = _("This training began from scratch: there is no model to compare with.")
+            self._message = ("error", text)
+            self.refresh()
+            return
+        self._scan, self._made = self.session.parameterNode.scan, []
+        names = (_("before {job}"), _("after {job}"))
+        models = zip(names, (start, str(model)), strict=True)
+        self._queue = [(name.format(job=job.path.name), chosen) for name, chosen in models]
+        self._next()
+
+    def _next(self):
+        name, model = self._queue[0]
+        self._message = ("busy", _("Predicting: {name}").format(name=name))
+        wish = Wish(model, self.session.parameterNode.device.value)
+        try:
+            start = starter(self._scan, wish, Path(settings.jobsFolder()))
+        except UserError as error:
+            self._fail(str(error))
+            return
+        self._starting = Task(start, self._onStarted)
+        self.session.changed()
+
+    def _onStarted(self, job, error):
+        self._starting = None
+        if error is not None:
+            self._fail(str(error))
+            return
+        self._watch.follow(job)
+
+    def _onTold(self):
+        status = self._watch.status
+        if self._queue and status is not None and status.is_over:
+            self._take(self._watch.job, status)
+        self.refresh()
+
+    def _take(self, job, status):
+        name, _model = self._queue.pop(0)
+        folder = resultFolder(job)
+        if folder is None:
+            failure = status.failure
+            self._fail(f"{failure.message}; {failure.action}" if failure is not None else outcomeOf(job))
+            return
+        background = self._made[0].background if self._made else None
+        try:
+            self._made.append(show_result(folder, self._scan, name=name, background=background))
+        except UserError as error:
+            self._fail(str(error))
+            return
+        if self._queue:
+            self._next()
+            return
+        self._message = ("none", "")
+        self.refresh()
+        for box, result in zip((self.ui.beforeBox, self.ui.afterBox), self._made, strict=True):
+            box.setCurrentIndex([each.name for each in self._results].index(result.name))
+        shown = next((which for which in _MAPS if all(getattr(each, which) is not None for each in self._made)), None)
+        if shown is not None:
+            self.ui.mapBox.setCurrentIndex(_MAPS.index(shown))
+            self.onSideBySide()
+        self.session.changed()
+
+    def _fail(self, text):
+        self._queue = []
+        self._message = ("error", text[:1].upper() + text[1:])
+        self.session.changed()
+
+
+def openCompareLayout():
+    """Show two slice views beside each other."""
+    node = slicer.app.layoutManager().layoutLogic().GetLayoutNode()
+    if not node.IsLayoutDescription(_LAYOUT):
+        node.AddLayoutDescription(_LAYOUT, COMPARE_LAYOUT)
+    slicer.app.layoutManager().setLayout(_LAYOUT)

@@ -1,0 +1,155 @@
+"""Every control of the view changes what is seen, at once."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from Testing.Host import pointer
+
+
+@pytest.fixture
+def result_folder(small_scan: Any, tmp_path: Path) -> Any:
+    """Writes a result on the grid of a scan: white matter with one fibre population left-right, and a crossing half."""
+    from DMRIPretrainLib.scene.geometry import affine_of, grid_shape
+    from DMRIPretrainLib.tasks import maps
+
+    def make(node: Any, name: str) -> Path:
+        folder, affine, shape = tmp_path / name, affine_of(node), grid_shape(node)
+        folder.mkdir()
+        tissue = np.zeros(shape, dtype=np.uint8)
+        tissue[3:17, 3:17, 3:13] = 3
+        crossings = np.where(tissue > 0, 1, 0).astype(np.uint8)
+        crossings[10:17, 3:17, 3:13] = 2
+        peaks = np.zeros((*shape, 3, 3), dtype=np.float32)
+        peaks[crossings > 0, 0] = (0.6, 0, 0)
+        peaks[crossings > 1, 1] = (0, 0, 0.3)
+        maps.save_segmentation(folder / maps.SEGMENTATION, tissue, affine)
+        maps.save_crossings(folder / maps.CROSSINGS, crossings, affine)
+        maps.save_peaks(folder / maps.PEAKS, peaks, affine)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def shown(host: Any, module: Any, panel: Any, small_scan: Any, result_folder: Any) -> Any:
+    """The panel with a result in the scene."""
+    node = small_scan()
+    name = module.session.results.add(result_folder(node, "first"), node, "first")
+    module.session.parameterNode.scan = node
+    module.session.parameterNode.result = name
+    for other in module.panels:
+        if other is not panel("ViewPanel"):
+            other.ui.section.setChecked(False)
+            other.ui.section.collapsed = True
+    host.settle(0.3)
+    return panel("ViewPanel")
+
+
+def red(host: Any) -> np.ndarray:
+    host.settle(0.3)
+    return host.layout_manager.sliceWidget("Red").sliceView().pixels().astype(int)
+
+
+def changed(before: np.ndarray, after: np.ndarray) -> float:
+    return float((np.abs(before - after).max(axis=-1) > 10).mean())
+
+
+def test_without_a_result_the_panel_says_so(module: Any, panel: Any) -> None:
+    view = panel("ViewPanel")
+    assert view.ui.emptyLabel.isVisible()
+    assert not view.ui.body.isVisible()
+
+
+def test_a_result_is_shown_with_sensible_defaults(host: Any, module: Any, shown: Any) -> None:
+    assert shown.ui.resultBox.currentText() == "first"
+    assert shown.ui.segmentBox.currentText() == "outlines"
+    assert shown.ui.mapBox.currentText() == "number of fibre populations"
+    assert shown.ui.glyphBox.isChecked()
+    assert shown.ui.surfaceBox.isChecked()
+
+
+@pytest.mark.parametrize(
+    ("widget", "text"), [("mapBox", "none"), ("mapBox", "tissue"), ("segmentBox", "areas"), ("segmentBox", "hidden")]
+)
+def test_maps_and_tissue_in_slices(host: Any, shown: Any, widget: str, text: str) -> None:
+    before = red(host)
+    pointer.choose(getattr(shown.ui, widget), text)
+    assert changed(before, red(host)) > 0.003
+
+
+def test_glyphs_in_slices_and_in_3d(host: Any, module: Any, shown: Any) -> None:
+    pointer.choose(shown.ui.mapBox, "none")
+    pointer.choose(shown.ui.segmentBox, "hidden")
+    display = module.session.results.display(shown.result)
+    drawn = red(host)
+    pointer.choose(shown.ui.whereBox, "crossings")
+    assert display.settings.mask_labels == (2, 3)
+    crossings = red(host)
+    assert changed(drawn, crossings) > 0.001
+    shown.ui.lowerSlider.setValue(0.5)
+    assert display.settings.peaks.lower == 0.5
+    pointer.choose(shown.ui.threeDBox, "the whole volume")
+    assert display.settings.in_3d == "volume"
+    shown.ui.glyphBox.setChecked(False)
+    assert changed(crossings, red(host)) > 0.001
+    assert not display.settings.visible
+    assert not shown.ui.conesBox.isEnabled()  # this result has no uncertainty
+
+
+def test_surfaces_and_opacity(host: Any, shown: Any) -> None:
+    view = host.layout_manager.threeDWidget(0).threeDView()
+    host.settle(0.3)
+    before = view.pixels().astype(int)
+    pointer.click(shown.ui.surfaceBox)
+    host.settle(0.3)
+    assert changed(before, view.pixels().astype(int)) > 0.01
+    shown.ui.segmentOpacitySlider.setValue(0.5)
+    assert shown.result.segmentation.GetDisplayNode().GetOpacity() == 0.5
+
+
+def test_another_result_takes_the_place_of_the_first(
+    host: Any, module: Any, shown: Any, small_scan: Any, result_folder: Any
+) -> None:
+    node = module.session.parameterNode.scan
+    second = module.session.results.add(result_folder(node, "second"), node, "second")
+    module.session.parameterNode.result = second
+    first = module.session.results.find("first")
+    assert not first.segmentation.GetDisplayNode().GetVisibility()
+    assert not module.session.results.display(first).settings.visible
+    pointer.choose(shown.ui.resultBox, "first")
+    assert module.session.parameterNode.result == "first"
+    assert first.segmentation.GetDisplayNode().GetVisibility()
+    assert not module.session.results.find(second).segmentation.GetDisplayNode().GetVisibility()
+
+
+def test_the_voxel_under_the_crosshair_is_told(host: Any, shown: Any) -> None:
+    import slicer
+
+    from DMRIPretrainLib.scene.geometry import affine_of
+
+    assert "Shift" in shown.ui.inspectorLabel.text()
+    centre = affine_of(shown.result.peaks) @ [12, 8, 7, 1]
+    crosshair = slicer.mrmlScene.GetSingletonNode("default", "vtkMRMLCrosshairNode")
+    crosshair.SetCrosshairRAS(*centre[:3])
+    text = shown.ui.inspectorLabel.text()
+    assert "12, 8, 7" in text
+    assert "WM" in text
+    assert "90\u00b0" in text
+
+
+def test_layouts(host: Any, shown: Any) -> None:
+    for button, layout in ((shown.ui.axialButton, 6), (shown.ui.threeDButton, 4), (shown.ui.fourButton, 3)):
+        pointer.click(button)
+        assert host.layout_manager.layout == layout
+
+
+def test_closing_the_scene_leaves_an_empty_panel(host: Any, module: Any, shown: Any) -> None:
+    import slicer
+
+    slicer.mrmlScene.Clear(0)
+    host.settle()
+    assert shown.ui.emptyLabel.isVisible()
+    assert module.session.results.names() == []

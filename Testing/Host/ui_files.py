@@ -114,10 +114,17 @@ def _drop(root: ET.Element, *tags: str) -> None:
             root.remove(element)
 
 
-def _build(tree: ET.ElementTree) -> QtWidgets.QWidget:
+@functools.cache
+def _loader() -> QtUiTools.QUiLoader:
+    """One for all files: making the stand-ins known to it takes longer than most files."""
     loader = QtUiTools.QUiLoader()
     for kind in widget_classes.stand_ins().values():
         loader.registerCustomWidget(kind)
+    return loader
+
+
+def _build(tree: ET.ElementTree) -> QtWidgets.QWidget:
+    loader = _loader()
     text = io.BytesIO()
     tree.write(text, encoding="utf-8", xml_declaration=True)
     buffer = QtCore.QBuffer()

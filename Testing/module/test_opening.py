@@ -35,7 +35,9 @@ def test_reload_brings_new_panels_and_leaves_the_old_ones_silent(host: Any, modu
         assert again.session.parameterNode is not None
     finally:
         # Other tests hold classes of the library.
-        sys.modules.update({name: found for name, found in kept.items() if not name.startswith("DMRIPretrainPanels")})
+        for name in [name for name in sys.modules if name.startswith("DMRIPretrain")]:
+            del sys.modules[name]
+        sys.modules.update(kept)
 
 
 def test_every_control_explains_itself(host: Any, module: Any) -> None:

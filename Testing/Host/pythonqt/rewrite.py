@@ -5,6 +5,7 @@ every other file that Python imports.
 """
 
 import ast
+import functools
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -52,6 +53,7 @@ class _Accesses(ast.NodeTransformer):
         return node
 
 
+@functools.lru_cache(maxsize=256)  # as Slicer keeps compiled files
 def compile_source(source: str | bytes, path: str) -> types.CodeType:
     """Code object of a file with PythonQt's manners."""
     tree = _Accesses().visit(ast.parse(source, path))

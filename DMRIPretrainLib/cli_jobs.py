@@ -28,7 +28,9 @@ def run(job: JobArgument, json: JsonOption = False) -> None:
     Example: dmri-pretrain run job
     """
     folder = JobFolder(job)
-    folder.create(folder.specification(), resume=True)
+    # Of a job that waited in a queue, whoever asked it to stop meant this run, not a former one.
+    if folder.told_state() != "queued":
+        folder.create(folder.specification(), resume=True)
     run_here(folder, json)
 
 

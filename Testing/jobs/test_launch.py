@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from DMRIPretrainLib.errors import UserError
+from DMRIPretrainLib.jobs.folder import JobFolder
 from DMRIPretrainLib.jobs.launch import start_job
 from DMRIPretrainLib.jobs.status import read_status
 from DMRIPretrainLib.jobs.worker import BusyError
@@ -82,6 +83,17 @@ def test_a_worker_that_dies_before_it_begins_is_lost_and_leaves_its_words(job, t
     wait_until(lambda: not worker.is_alive())
     assert read_status(job).state == "lost"
     assert "torch is broken" in job.log_path.read_text()
+
+
+def test_a_request_to_stop_that_comes_before_the_worker_has_begun_is_met(job, tmp_path, started, wait_until):
+    """By the real command: a pretraining that would go on for long."""
+    settings = {"recipe": "autoencoder", "data": ["simulated"], "options": {}, "device": "cpu", "network": "bvm"}
+    other = JobFolder(tmp_path / "other")
+    other.create({"kind": "pretrain", **settings, "workers": 0, "patch": 16})
+    started.append(start_job(other))
+    other.request_stop()
+    wait_until(lambda: read_status(other).is_over, 120)
+    assert read_status(other).state == "stopped", other.log_path.read_text()
 
 
 def test_the_real_worker_takes_the_job_up(job, started, wait_until):

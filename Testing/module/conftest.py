@@ -1,5 +1,7 @@
 """The module, opened in the host."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,20 @@ import pytest
 from Testing.Host.fixtures import *  # noqa: F403
 
 MODULE = Path(__file__).resolve().parents[2] / "DMRIPretrain"
+
+
+@pytest.fixture(autouse=True)
+def library_stays() -> Iterator[None]:
+    """Reloading the module loads the library anew; the tests of others hold on to the library that they know."""
+
+    def loaded() -> dict[str, Any]:
+        return {name: found for name, found in sys.modules.items() if name.split(".")[0] == "DMRIPretrainLib"}
+
+    kept = loaded()
+    yield
+    for name in loaded():
+        del sys.modules[name]
+    sys.modules.update(kept)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import nibabel as nib
@@ -145,7 +146,8 @@ def test_a_killed_worker_leaves_its_scan_to_the_next_run(make_dwi, model, tmp_pa
         assert time.monotonic() < end
         assert worker.is_alive(), job.log_path.read_text()
         time.sleep(0.01)
-    os.kill(worker.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(worker.pid, signal.SIGKILL)
     while worker.is_alive():
         time.sleep(0.01)
     assert read_status(job).state in ("lost", "finished")

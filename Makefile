@@ -11,6 +11,7 @@ help:
 	@echo "make test                         check and test everything that needs no GPU"
 	@echo "make lint                         ruff and mypy alone"
 	@echo "make preview                      the Slicer module in a window, without Slicer (SHOT=window.png: a picture)"
+	@echo "make clickthrough                 click through all of the module, with a picture of each stage (SCAN=... PICTURES=folder)"
 	@echo "make env                          the developer's environment, in $(VENV)"
 	@echo "make env TORCH=torch              the same with the PyTorch that pip prefers (CUDA on Linux)"
 
@@ -31,7 +32,10 @@ lint: $(VENV)/.ready-test
 	$(VENV)/bin/ruff format --check $(PYTHON_SOURCES)
 	$(VENV)/bin/mypy
 
-.PHONY: preview
+.PHONY: preview clickthrough
+clickthrough: $(VENV)/.ready-test
+	$(VENV)/bin/python -m Testing.module.clickthrough $(if $(SCAN),--scan "$(SCAN)") $(if $(PICTURES),--pictures "$(PICTURES)")
+
 preview: $(VENV)/.ready-test
 	$(VENV)/bin/python -m Testing.Host.preview $(MODULE) $(if $(LOAD),--load "$(LOAD)") $(if $(SHOT),--screenshot "$(SHOT)")
 

@@ -25,6 +25,7 @@ if importlib.util.find_spec("DMRIPretrainLib") is None:
 
 from DMRIPretrainPanels import panelClasses
 from DMRIPretrainPanels.choices import Device
+from DMRIPretrainPanels.sample_data import registerSampleData
 from DMRIPretrainPanels.self_test import jobsInTemporaryFolder, makeBall, waitFor
 from DMRIPretrainPanels.session import Session
 
@@ -47,6 +48,11 @@ class DMRIPretrain(ScriptedLoadableModule):
             "The idea comes from L. Weninger et al., Diffusion MRI Specific Pretraining by Self-supervision on an "
             "Auxiliary Dataset, Bildverarbeitung für die Medizin (BVM) 2022. Please cite it where you use this module."
         )
+        slicer.app.connect("startupCompleted()", self.onStartup)
+
+    def onStartup(self):
+        resources = Path(__file__).parent / "Resources"
+        registerSampleData(lambda name: str(resources / name))
 
 
 @parameterNodeWrapper

@@ -23,7 +23,7 @@ class ViewPanel(Panel):
         self._maps = []
         self._showing = False
         self.glyphs = GlyphControls(ui)
-        self.inspector = VoxelInspector(ui.inspectorLabel, ui.followBox)
+        self.inspector = VoxelInspector(ui.inspectorLabel, ui.inspectorPicture, ui.followBox)
         for text in (_("hidden"), _("outlines"), _("areas")):
             ui.segmentBox.addItem(text)
         layouts = slicer.vtkMRMLLayoutNode

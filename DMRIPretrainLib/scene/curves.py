@@ -12,6 +12,8 @@ _COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 1
 #: Title and axis of the charts.
 _CHARTS = {"loss": ("Training loss", "loss"), "score": ("Validation", "score"), "angle": ("Angles", "degrees")}
 _STEP = "step"
+#: Width of the chart over that of the curves: plot views draw the legend at the right, over the curves.
+_ROOM_FOR_LEGEND = 1.45
 
 Points = Sequence[tuple[int, float]]
 
@@ -73,6 +75,8 @@ class TrainingCurves:
             # VTK reports an error for a line of a single point.
             if name not in self._series and len(points) > 1:
                 self._series[name] = self._make_series(kind, name)
+        last = max((step for points in curves.values() for step in points), default=0)
+        self.charts[kind].SetXAxisRange(0, max(last, 1) * _ROOM_FOR_LEGEND)
 
     def _make_chart(self, kind: str) -> None:
         title, unit = _CHARTS[kind]
@@ -80,23 +84,25 @@ class TrainingCurves:
         chart = self._scene.AddNewNodeByClass("vtkMRMLPlotChartNode", f"{self._name} {title.lower()} chart")
         chart.SetTitle(f"{title}: {self._name}")
         chart.SetXAxisTitle(_STEP)
+        chart.SetXAxisRangeAuto(False)
         chart.SetYAxisTitle(unit)
         self.charts[kind] = chart
 
     def _make_series(self, kind: str, name: str) -> slicer.vtkMRMLPlotSeriesNode:
         chart = self.charts[kind]
+        number = chart.GetNumberOfPlotSeriesNodes()
         series = self._scene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", name)
         series.SetAndObserveTableNodeID(self.tables[kind].GetID())
         series.SetPlotType(series.PlotTypeScatter)
-        series.SetLineStyle(series.LineStyleSolid)
-        series.SetMarkerStyle(series.MarkerStyleCircle)
+        again = number >= len(_COLOURS)
+        series.SetLineStyle(series.LineStyleDash if again else series.LineStyleSolid)
+        series.SetMarkerStyle(series.MarkerStyleSquare if again else series.MarkerStyleCircle)
         series.SetMarkerSize(5)
         # The sum or mean stands out from its parts.
         series.SetLineWidth(4 if name in ("loss", "score") else 2)
         series.SetXColumnName(_STEP)
         series.SetYColumnName(name)
-        colour = _COLOURS[chart.GetNumberOfPlotSeriesNodes() % len(_COLOURS)]
-        series.SetColor(*(channel / 255 for channel in colour))
+        series.SetColor(*(channel / 255 for channel in _COLOURS[number % len(_COLOURS)]))
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
         return series
 

@@ -88,8 +88,8 @@ class FodfSettings:
         most: glyphs to show at once; where there are more, every second, third ... voxel is shown.
     """
 
-    scale: GlyphScale = GlyphScale.AMPLITUDE
-    length: float = 1.5
+    scale: GlyphScale = GlyphScale.UNITY
+    length: float = 1.2
     lower: float = 0.1
     hide_negative: bool = True
     min_max: bool = False

@@ -1,6 +1,7 @@
 """One voxel large: its fODF with its peaks, and its numbers."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,17 +64,20 @@ class InspectorView:
     """Fills a renderer with a voxel: the fODF with its peaks on the left, its numbers on the right.
 
     Args:
-        renderer: of any render window, such as that of a ``ctkVTKRenderView``.
+        renderer: of any render window.
+        numbers: False for the glyph alone, in the middle.
     """
 
-    def __init__(self, renderer: vtk.vtkRenderer) -> None:
+    def __init__(self, renderer: vtk.vtkRenderer, *, numbers: bool = True) -> None:
         self.renderer = renderer
+        self._numbers = numbers
         renderer.SetBackground(*_BACKGROUND)
         camera = renderer.GetActiveCamera()
         camera.ParallelProjectionOn()
         camera.SetParallelScale(1.45)
-        # The glyph stands in the middle of the left part.
-        camera.SetWindowCenter(0.48, 0)
+        if numbers:
+            # The glyph stands in the middle of the left part.
+            camera.SetWindowCenter(0.48, 0)
         self.look_at(CORONAL)
 
     def look_at(self, plane: Plane) -> None:
@@ -91,7 +95,8 @@ class InspectorView:
             self._add_mesh(fodf_mesh(maps.orientations, report.indices), opacity=1.0)
         self._add_mesh(peak_mesh(report), opacity=1.0)
         self._add_letters()
-        self._add_numbers(report)
+        if self._numbers:
+            self._add_numbers(report)
 
     def clear(self) -> None:
         """Show nothing, such as outside the volume."""
@@ -153,6 +158,37 @@ class InspectorView:
 
     def _font_size(self) -> int:
         return max(round(self.renderer.GetSize()[0] / 54), 9)
+
+
+class GlyphPicture:
+    """Draws the glyph of one voxel after the other; the window that it keeps takes longer to make than a picture.
+
+    Args:
+        size: width and height in pixels.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._window = offscreen_window(size)
+        renderer = vtk.vtkRenderer()
+        renderer.UseFXAAOn()
+        self._window.AddRenderer(renderer)
+        self._view = InspectorView(renderer, numbers=False)
+
+    def write(self, path: Path, maps: InspectedMaps, report: VoxelReport) -> None:
+        """Write the picture of a voxel as PNG, seen from the front."""
+        self._view.show(maps, report)
+        self._window.Render()
+        grabber = vtk.vtkWindowToImageFilter()
+        grabber.SetInput(self._window)
+        grabber.ReadFrontBufferOff()
+        writer = vtk.vtkPNGWriter()
+        writer.SetInputConnection(grabber.GetOutputPort())
+        writer.SetFileName(str(path))
+        writer.Write()
+
+    def close(self) -> None:
+        """Give back the graphics."""
+        self._window.Finalize()
 
 
 class CrosshairInspector:

@@ -109,6 +109,8 @@ def _hot_spot(widget: QtWidgets.QWidget) -> QtCore.QPoint:
     """Check boxes react at their indicator and foldable sections at their title; the rest in the middle."""
     if isinstance(widget, (QtWidgets.QCheckBox, QtWidgets.QRadioButton)):
         return QtCore.QPoint(8, widget.height() // 2)
+    if isinstance(widget, QtWidgets.QGroupBox):
+        return QtCore.QPoint(14, 10)
     if hasattr(widget, "contentsCollapsed"):
         return QtCore.QPoint(widget.width() // 2, 8)
     return widget.rect().center()

@@ -138,6 +138,11 @@ def test_the_voxel_under_the_crosshair_is_told(host: Any, shown: Any) -> None:
     assert "12, 8, 7" in text
     assert "WM" in text
     assert "90\u00b0" in text
+    picture = shown.ui.inspectorPicture.pixmap().toImage()
+    colours = {picture.pixelColor(x, y).name() for x in range(0, 300, 3) for y in range(0, 200, 3)}
+    assert len(colours) > 10, "the glyph is drawn"
+    crosshair.SetCrosshairRAS(1e4, 0, 0)
+    assert not shown.ui.inspectorPicture.isVisible()
 
 
 def test_layouts(host: Any, shown: Any) -> None:

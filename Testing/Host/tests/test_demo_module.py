@@ -128,7 +128,7 @@ def test_sample_data_is_registered_at_start_and_needs_no_network(host: Any, demo
     import slicer
 
     assert [source.sampleName for source in SampleData.registered["Demo"]] == ["Ball"]
-    node = SampleData.downloadSample("Ball")
+    node = SampleData.press("Ball")
     assert slicer.util.arrayFromVolume(node).shape == (40, 50, 60)
 
 

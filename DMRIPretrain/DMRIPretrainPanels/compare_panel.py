@@ -6,12 +6,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from DMRIPretrainLib.errors import UserError
-from DMRIPretrainLib.scene.compare import COMPARE_LAYOUT, compare, show_side_by_side
-from DMRIPretrainLib.scene.result import show_result
+from DMRIPretrainLib.scene.compare import COMPARE_LAYOUT, compare_steps, show_side_by_side
+from DMRIPretrainLib.scene.result import result_steps
 from DMRIPretrainLib.scene.shown_result import shown_results
 
 from . import settings
-from .background import Task
+from .background import Steps, Task
 from .job_watch import JobWatch
 from .panel import Panel
 from .prediction import Wish, outcomeOf, resultFolder, starter
@@ -36,6 +36,7 @@ class ComparePanel(Panel):
         self._made = []
         self._scan = None
         self._starting = None
+        self._working = None
         self._watch = JobWatch(self._onTold)
         for text in (_("Labels"), _("Number of fibre populations")):
             self.ui.mapBox.addItem(text)
@@ -48,7 +49,7 @@ class ComparePanel(Panel):
     @property
     def comparing(self):
         """Whether predictions to compare are being made."""
-        return bool(self._queue) or self._starting is not None or self._watch.state in ("queued", "running")
+        return bool(self._queue or self._starting or self._working) or self._watch.state in ("queued", "running")
 
     def refresh(self):
         results = [] if self.session.parameterNode is None else shown_results(slicer.mrmlScene)
@@ -87,22 +88,24 @@ class ComparePanel(Panel):
         self.refresh()
 
     def sceneAboutToClose(self):
+        self._stopWorking()
         self._results, self._queue, self._scan = [], [], None
         self._watch.follow(None)
 
     def cleanup(self):
         self._watch.stop()
+        self._stopWorking()
         if self._starting is not None:
             self._starting.forget()
 
     # --- what is in the scene ---
 
     def onSideBySide(self, checked=False):
-        self._guarded(self._showSideBySide)
+        self._work(self._showSideBySide(self._chosen()))
 
-    def _showSideBySide(self):
+    def _showSideBySide(self, results):
         openCompareLayout()
-        results = self._chosen()
+        yield
         for result in results:
             if result.segmentation is not None:
                 # Over each other in both views they would hide what is compared.
@@ -110,15 +113,26 @@ class ComparePanel(Panel):
         show_side_by_side(*results, shown=_MAPS[self.ui.mapBox.currentIndex])
 
     def onDifferences(self, checked=False):
-        self._guarded(lambda: compare(*self._chosen()))
+        self._work(compare_steps(*self._chosen()))
 
-    def _guarded(self, action):
-        self._message = ("none", "")
-        try:
-            action()
-        except UserError as error:
-            self._message = ("error", str(error))
+    def _work(self, steps, text=""):
+        self._message = ("busy", text)
+        self._working = Steps(steps, self._onWorked)
         self.refresh()
+
+    def _onWorked(self, _result, error):
+        self._working = None
+        if error is not None:
+            self._fail(str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+            return
+        if not self._queue:
+            self._message = ("none", "")
+        self.session.changed()
+
+    def _stopWorking(self):
+        if self._working is not None:
+            self._working.forget()
+        self._working = None
 
     # --- two models ---
 
@@ -164,29 +178,29 @@ class ComparePanel(Panel):
 
     def _take(self, job, status):
         name, _model = self._queue.pop(0)
+        self._watch.follow(None)
         folder = resultFolder(job)
         if folder is None:
             failure = status.failure
             self._fail(f"{failure.message}; {failure.action}" if failure is not None else outcomeOf(job))
             return
         background = self._made[0].background if self._made else None
-        try:
-            self._made.append(show_result(folder, self._scan, name=name, background=background))
-        except UserError as error:
-            self._fail(str(error))
-            return
+        self._work(self._show(folder, name, background), _("Showing: {name}").format(name=name))
+
+    def _show(self, folder, name, background):
+        """Add a result, then predict with the other model or show both: steps."""
+        self._made.append((yield from result_steps(folder, self._scan, name=name, background=background)))
         if self._queue:
             self._next()
             return
-        self._message = ("none", "")
+        yield
         self.refresh()
         for box, result in zip((self.ui.beforeBox, self.ui.afterBox), self._made, strict=True):
             box.setCurrentIndex([each.name for each in self._results].index(result.name))
         shown = next((which for which in _MAPS if all(getattr(each, which) is not None for each in self._made)), None)
         if shown is not None:
             self.ui.mapBox.setCurrentIndex(_MAPS.index(shown))
-            self.onSideBySide()
-        self.session.changed()
+            yield from self._showSideBySide(self._chosen())
 
     def _fail(self, text):
         self._queue = []

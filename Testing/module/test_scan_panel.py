@@ -23,6 +23,7 @@ def scan_file(shared_data: Path, tmp_path: Path) -> Path:
 def open_file(host: Any, panel: Any, path: Path) -> Any:
     host.dialogs.answer("open file", str(path))
     pointer.click(panel("ScanPanel").ui.openButton)
+    host.wait_until(lambda: panel("ScanPanel")._opening is None, 60, "opening")
     return panel("ScanPanel").scan
 
 
@@ -86,7 +87,7 @@ def test_missing_side_files_are_asked_for(host: Any, module: Any, panel: Any, sc
     host.dialogs.answer("open file", str(scan_file))
     host.dialogs.answer("open file", str(away / "vectors.txt"))
     pointer.click(panel("ScanPanel").ui.openButton)
-    assert panel("ScanPanel").scan is not None
+    host.wait_until(lambda: panel("ScanPanel").scan is not None, 60, "opening")
     assert checked(host, module) == "right"
 
 

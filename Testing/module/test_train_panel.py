@@ -324,6 +324,7 @@ def test_the_start_and_the_result_are_compared_side_by_side(
     assert compare.ui.compareLabel.text() == ""
     _keep_picture(host, "compared")
     pointer.click(compare.ui.differencesButton)
+    host.wait_until(lambda: not compare.comparing, 30, "the maps of differences")
     assert slicer.util.getNodes(f"{names[0]} to {names[1]}*")
 
 

@@ -66,6 +66,7 @@ class DMRIPretrainParameterNode:
         device: what to compute on.
         ensemble: number of subsets of directions for the uncertainty; 0 for none.
         result: name of the result that is looked at.
+        cases: annotated scans to learn from, see ``case_store``.
     """
 
     scan: vtkMRMLDiffusionWeightedVolumeNode
@@ -74,6 +75,7 @@ class DMRIPretrainParameterNode:
     device: Device = Device.AUTO
     ensemble: Annotated[int, WithinRange(0, 32)] = 0
     result: str = ""
+    cases: str = ""
 
 
 class DMRIPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

@@ -1,6 +1,7 @@
 """Commands that look before anything is computed: ``doctor`` for the computer, ``check`` for a dataset."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,11 +21,13 @@ from .cli_options import (
     TaskOption,
     chosen_tasks,
 )
+from .errors import UserError
 from .files import to_json
 from .findings import Finding
 
 if TYPE_CHECKING:
     from .training.dataset_check import DatasetReport
+    from .training.settings import FinetuneSettings
 
 _STYLES = {"right": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "bold red")}
 
@@ -101,6 +104,27 @@ def check(
         print(to_json(report.to_json(), indent=2))  # noqa: T201
     else:
         console.output.print(_dataset(report))
+    if not report.works:
+        raise typer.Exit(2)
+
+
+def rehearse(settings: "FinetuneSettings", *, as_json: bool) -> None:
+    """Tell all that is wrong with the data of a training, and if nothing is how much time and memory it will take."""
+    from .training.finetune import check_data, estimate_finetune
+
+    estimate = None
+    with console.progress_bar("dry run") as progress:
+        report = check_data(settings, progress)
+        if report.works:
+            try:
+                estimate = estimate_finetune(settings, progress)
+            except UserError as error:
+                report = replace(report, findings=(Finding.from_line("error", "run", str(error)), *report.findings))
+    if as_json:
+        content = report.to_json() | {"estimate": estimate and estimate.to_json()}
+        print(to_json(content, indent=2))  # noqa: T201
+    else:
+        console.output.print(_dataset(report), Text(estimate.summary() if estimate else ""))
     if not report.works:
         raise typer.Exit(2)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from .cli_checks import rehearse
 from .cli_options import (
     B0Option,
     BackgroundOption,
@@ -54,6 +55,10 @@ def finetune(
     nodes: NodesOption = 1,
     background: BackgroundOption = False,
     resume: Annotated[bool, typer.Option(help="Go on with the job in --out.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Check the data and tell how much time and memory it takes; learn nothing."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Learn tasks from annotated scans; the result is never worse than the start.
@@ -94,7 +99,10 @@ def finetune(
         bval=absolute(bval),
         bvec=absolute(bvec),
     )
-    begin(settings.to_json(), out, resume=resume, background=background, as_json=json)
+    if dry_run:
+        rehearse(settings, as_json=json)
+    else:
+        begin(settings.to_json(), out, resume=resume, background=background, as_json=json)
 
 
 def pretrain(

@@ -89,3 +89,37 @@ def test_check_in_json_with_the_names_of_labels(capsys, monkeypatch, table: Path
     content = json.loads(output)
     assert [label["name"] for label in content["labels"]] == ["left", "right"]
     assert [finding["code"] for finding in content["findings"]] == ["label-unused"]
+
+
+def test_dry_run_of_finetune_tells_findings_and_what_it_will_take(capsys, monkeypatch, table: Path) -> None:
+    settings = ("--task", "segmentation", "--device", "cpu", "--batch", 1, "--patch", 16)
+    arguments = ("finetune", table, "--out", table.parent / "job", "--dry-run", "--json", *settings)
+    code, output, _ = run(capsys, monkeypatch, *arguments, "--steps", 4)
+    few = json.loads(output)
+    assert code == 0
+    assert few["works"]
+    assert few["estimate"]["device"] == "cpu"
+    assert few["estimate"]["patch"] == 16
+    assert few["estimate"]["seconds"] > 4 * few["estimate"]["seconds_a_step"]
+    assert not (table.parent / "job").exists()
+    (table.parent / "a/seg.nii.gz").write_text("no image")
+    code, output, _ = run(capsys, monkeypatch, *arguments)
+    wrong = json.loads(output)
+    assert code == 2
+    assert wrong["estimate"] is None
+    assert "seg.nii.gz" in wrong["findings"][0]["message"]
+
+
+def test_dry_run_says_what_else_would_stop_the_training(capsys, monkeypatch, table: Path) -> None:
+    from DMRIPretrainLib.errors import UserError
+    from DMRIPretrainLib.training import finetune
+
+    def refuse(*_: object) -> None:
+        raise UserError("the memory is too short for the smallest step; close other programs")
+
+    monkeypatch.setattr(finetune, "estimate_finetune", refuse)
+    arguments = ("finetune", table, "--out", table.parent / "job", "--dry-run", "--json", "--task", "segmentation")
+    code, output, _ = run(capsys, monkeypatch, *arguments)
+    content = json.loads(output)
+    assert (code, content["works"], content["estimate"]) == (2, False, None)
+    assert content["findings"][0]["message"] == "the memory is too short for the smallest step"

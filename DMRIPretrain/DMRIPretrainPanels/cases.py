@@ -4,10 +4,14 @@ import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from DMRIPretrainLib.files import atomic_path
+
 #: Column of the table of cases for a single label map of each task, see ``DMRIPretrainLib.training.cases``.
 LABEL_COLUMNS = {"segmentation": "segmentation", "crossings": "crossings", "orientation": "peaks"}
 SPLITS = ("", "training", "validation")
 SCAN_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr")
+#: Instead of the identifier of a node that is no longer in the scene.
+GONE = "gone"
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,7 @@ class Case:
     """One row of the table; scan and labels are nodes of the scene or files.
 
     Attributes:
-        scanNode: identifier of a node; empty where the scan is a file.
+        scanNode: identifier of a node, ``GONE`` where it is no longer there; empty where the scan is a file.
         scan: a file; empty where it is a node.
         labelsNode: identifier of a segmentation or label map; empty for none.
         labels: a label map or a folder of label maps; empty for none.
@@ -68,10 +72,12 @@ def writeTable(path, rows):
     Args:
         path: of the CSV file.
         rows: a mapping from column to text for each case.
+
+    Raises:
+        UserError: if it cannot be written.
     """
     columns = [name for name in ("scan", "labels", *LABEL_COLUMNS.values(), "subject", "split") if _used(rows, name)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)

@@ -112,8 +112,15 @@ def _named(identifier, path, nothing=""):
     """What a cell says of a node or a file, and its tool tip."""
     if identifier:
         node = slicer.mrmlScene.GetNodeByID(identifier)
-        return (node.GetName(), _("In the scene.")) if node is not None else (_("gone"), _("No longer in the scene."))
+        if node is None:
+            return _("gone"), _("No longer in the scene: remove the row, or load it again and add it.")
+        return node.GetName(), _("In the scene.")
     if not path:
         return nothing, _("Make reference labels, or choose labels.")
-    short = Path(path)
-    return (f"{short.parent.name}/{short.name}" if short.parent.name else short.name), path
+    file = Path(path)
+    short = f"{file.parent.name}/{file.name}" if file.parent.name else file.name
+    if file.exists():
+        return short, path
+    return _("{file} (missing)").format(file=short), _("{path} is not there: put it back, or remove the row.").format(
+        path=path
+    )

@@ -9,13 +9,15 @@ from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.scene.compare import COMPARE_LAYOUT, compare_steps, show_side_by_side
 from DMRIPretrainLib.scene.result import result_steps
 from DMRIPretrainLib.scene.shown_result import shown_results
+from DMRIPretrainLib.training.choose_start import SCRATCH
+from DMRIPretrainLib.training.settings import FinetuneSettings
 
 from . import settings
 from .background import Steps, Task
+from .failure_words import predictionFailure, problemText
 from .job_watch import JobWatch
 from .panel import Panel
 from .prediction import Wish, outcomeOf, resultFolder, starter
-from .training_jobs import SCRATCH
 from .words import light
 
 #: Number of the layout with two views; Slicer's own are below 200.
@@ -35,6 +37,7 @@ class ComparePanel(Panel):
         self._queue = []
         self._made = []
         self._scan = None
+        self._device = "auto"
         self._starting = None
         self._working = None
         self._watch = JobWatch(self._onTold)
@@ -90,6 +93,10 @@ class ComparePanel(Panel):
     def sceneAboutToClose(self):
         self._stopWorking()
         self._results, self._queue, self._scan = [], [], None
+        self._message = ("none", "")
+        if self._starting is not None:
+            self._starting.forget()
+            self._starting = None
         self._watch.follow(None)
 
     def cleanup(self):
@@ -123,7 +130,7 @@ class ComparePanel(Panel):
     def _onWorked(self, _result, error):
         self._working = None
         if error is not None:
-            self._fail(str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+            self._fail(problemText(error))
             return
         if not self._queue:
             self._message = ("none", "")
@@ -138,7 +145,7 @@ class ComparePanel(Panel):
 
     def compareJob(self, job):
         """Predict the chosen scan with the starting model of a training and with its result, and show both."""
-        start, model = str(job.specification()["start"]), job.result / "model.safetensors"
+        start, model = FinetuneSettings.from_json(job.specification()).start, job.result / "model.safetensors"
         self.ui.section.collapsed = False
         if start == SCRATCH:
             text = _("This training began from scratch: there is no model to compare with.")
@@ -146,6 +153,7 @@ class ComparePanel(Panel):
             self.refresh()
             return
         self._scan, self._made = self.session.parameterNode.scan, []
+        self._device = self.session.parameterNode.device.value
         names = (_("before {job}"), _("after {job}"))
         models = zip(names, (start, str(model)), strict=True)
         self._queue = [(name.format(job=job.path.name), chosen) for name, chosen in models]
@@ -154,11 +162,11 @@ class ComparePanel(Panel):
     def _next(self):
         name, model = self._queue[0]
         self._message = ("busy", _("Predicting: {name}").format(name=name))
-        wish = Wish(model, self.session.parameterNode.device.value)
+        wish = Wish(model, self._device)
         try:
             start = starter(self._scan, wish, Path(settings.jobsFolder()))
         except UserError as error:
-            self._fail(str(error))
+            self._fail(problemText(error))
             return
         self._starting = Task(start, self._onStarted)
         self.session.changed()
@@ -166,7 +174,7 @@ class ComparePanel(Panel):
     def _onStarted(self, job, error):
         self._starting = None
         if error is not None:
-            self._fail(str(error))
+            self._fail(problemText(error))
             return
         self._watch.follow(job)
 
@@ -181,8 +189,7 @@ class ComparePanel(Panel):
         self._watch.follow(None)
         folder = resultFolder(job)
         if folder is None:
-            failure = status.failure
-            self._fail(f"{failure.message}; {failure.action}" if failure is not None else outcomeOf(job))
+            self._fail(predictionFailure(status.failure or outcomeOf(job)))
             return
         background = self._made[0].background if self._made else None
         self._work(self._show(folder, name, background), _("Showing: {name}").format(name=name))
@@ -204,7 +211,7 @@ class ComparePanel(Panel):
 
     def _fail(self, text):
         self._queue = []
-        self._message = ("error", text[:1].upper() + text[1:])
+        self._message = ("error", text)
         self.session.changed()
 
 

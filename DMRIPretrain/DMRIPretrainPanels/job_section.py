@@ -13,6 +13,7 @@ from DMRIPretrainLib.jobs.listing import clean_up
 
 from . import settings
 from .background import libraryEnvironment, pythonExecutable
+from .failure_words import problemText, trainingFailure
 from .job_list import TRAININGS, JobList, kindName, stateName
 from .job_watch import CurvesView, JobWatch
 from .state import AT_WORK
@@ -47,7 +48,7 @@ class JobSection:
         self._changed, self._compare, self._use = changed, compare, use
         self._pictureShown = None
         self._kind = ""
-        self._stateTold = ""
+        self._stateTold = self._problem = ""
         self.watch = JobWatch(self._onTold)
         self.curves = CurvesView()
         self.list = JobList(ui.jobsTable, self.follow, changed)
@@ -62,8 +63,8 @@ class JobSection:
         ui.resumeButton.connect("clicked(bool)", self._onResume)
         ui.useButton.connect("clicked(bool)", lambda: self._use(self.model))
         ui.compareButton.connect("clicked(bool)", lambda: self._compare(self.watch.job))
-        ui.openFolderButton.connect("clicked(bool)", lambda: _open(self.watch.job.path))
-        ui.logButton.connect("clicked(bool)", lambda: _open(self.watch.job.log_path))
+        ui.openFolderButton.connect("clicked(bool)", lambda: self._open(self.watch.job.path))
+        ui.logButton.connect("clicked(bool)", lambda: self._open(self.watch.job.log_path))
         ui.cleanButton.connect("clicked(bool)", self._onClean)
         ui.refreshButton.connect("clicked(bool)", self.refreshList)
 
@@ -100,6 +101,11 @@ class JobSection:
         self.watch.stop()
         self.list.stop()
 
+    def sceneAboutToClose(self):
+        """The curves go with the scene; the job does not."""
+        self.curves.sceneAboutToClose()
+        self.ui.curvesBox.checked = False
+
     def refreshList(self, checked=False):
         """Look at the jobs folder."""
         self.list.refresh(settings.jobsFolder())
@@ -117,7 +123,7 @@ class JobSection:
 
     def follow(self, job):
         """Look at this job."""
-        self._pictureShown = None
+        self._pictureShown, self._problem = None, ""
         try:
             self._kind = str(job.specification().get("kind"))
         except UserError:
@@ -158,7 +164,7 @@ class JobSection:
         if isinstance(progress, str):
             text += f", {progress}"
         if status is not None and isinstance(status.failure, Failure):
-            text += f". {_sentence(status.failure.message)}. {_sentence(status.failure.action)}."
+            text += f". {trainingFailure(status.failure)}"
         return light(_LIGHTS.get(state, "none"), text)
 
     def _showProgress(self):
@@ -167,21 +173,27 @@ class JobSection:
         self.ui.trainProgress.value = round(100 * (fraction or 0))
 
     def _details(self):
-        status = self.watch.status
-        if status is None:
-            return ""
-        parts, best = [], status.latest.get("best", {})
+        lines = [self._numbers()] if self.watch.status is not None else []
+        warnings = list(self.watch.curves.warnings)
+        lines += [light("warning", warnings[-1])] if warnings else []
+        lines += [light("error", self._problem)] if self._problem else []
+        return "<br>".join(filter(None, lines))
+
+    def _numbers(self):
+        """The best model so far, the time left or expected, and memory."""
+        status, parts = self.watch.status, []
+        best, estimate = status.latest.get("best", {}), status.latest.get("estimate", {})
         if isinstance(best.get("score"), int | float):
             where = _("the start") if best.get("step") == 0 else _("step {step}").format(step=best.get("step"))
             parts.append(_("Best score {score:.3f}, at {where}").format(score=best["score"], where=where))
         if status.seconds_left is not None:
             parts.append(_("about {time} left").format(time=duration(status.seconds_left)))
+        elif isinstance(estimate.get("seconds"), int | float) and not status.is_over:
+            parts.append(_("about {time} in all").format(time=duration(estimate["seconds"])))
         memory = status.latest.get("progress", {}).get("gpu_memory_mb")
         if isinstance(memory, int | float) and not status.is_over:
             parts.append(_("{memory:.1f} GB of the graphics card").format(memory=memory / 1000))
-        text = "; ".join(parts)
-        warnings = list(self.watch.curves.warnings)
-        return "<br>".join(filter(None, [text, light("warning", warnings[-1]) if warnings else ""]))
+        return "; ".join(parts)
 
     def _showPicture(self):
         event = self.watch.status.latest.get("picture") if self.watch.status is not None else None
@@ -224,11 +236,19 @@ class JobSection:
             self._pictureShown = None
             self._try(clean_up)
 
+    def _open(self, path):
+        if Path(path).exists():
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
+            return
+        self._problem = _("{path} is not there: the folder of the job was changed.").format(path=path)
+        self._changed()
+
     def _try(self, action):
+        self._problem = ""
         try:
             action(self.watch.job)
         except UserError as error:
-            slicer.util.errorDisplay(_sentence(str(error)) + ".")
+            self._problem = problemText(error)
         self.watch.look()
         self.refreshList()
         self._changed()
@@ -240,14 +260,3 @@ def _picture(job, path):
     except UserError:
         return None
     return None if pixmap.isNull() else pixmap
-
-
-def _open(path):
-    if not Path(path).exists():
-        slicer.util.errorDisplay(_("{path} is not there; look at the folder of the job.").format(path=path))
-        return
-    qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
-
-
-def _sentence(text):
-    return text[:1].upper() + text[1:].rstrip(". ")

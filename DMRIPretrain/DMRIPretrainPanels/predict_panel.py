@@ -15,6 +15,7 @@ from DMRIPretrainLib.scene.steps import require_in_scene
 
 from . import settings
 from .background import Steps, Task
+from .failure_words import predictionFailure, problemText
 from .models import describe, shippedNames
 from .panel import Panel
 from .prediction import Wish, imageOf, outcomeOf, resultFolder, starter
@@ -111,12 +112,15 @@ class PredictPanel(Panel):
         if parameters.modelFile:
             box.addItem(Path(parameters.modelFile).name, parameters.modelFile)
         box.addItem(_("Choose a file..."), "")
-        box.setCurrentIndex(len(names) if parameters.modelFile or not names else names.index(chosen[0]))
+        if parameters.modelFile:
+            box.setCurrentIndex(len(names))
+        else:  # a scene may name a model of another version
+            box.setCurrentIndex(names.index(chosen[0]) if chosen[0] in names else -1)
         box.blockSignals(blocked)
         try:
             text, known = describe(*chosen), True
         except UserError as error:
-            text, known = light("error", str(error)), False
+            text, known = light("error", problemText(error)), False
         self.ui.tasksLabel.text = text
         self.session.facts = self.session.facts.but(model=known)
 
@@ -147,7 +151,7 @@ class PredictPanel(Panel):
         try:
             start = starter(parameters.scan, wish, settings.jobsFolder())
         except UserError as error:
-            self._say("error", str(error), job="failed")
+            self._say("error", problemText(error), job="failed")
             return
         self.ui.progressBar.value = 0
         self._starting = Task(start, self._onStarted)
@@ -156,8 +160,7 @@ class PredictPanel(Panel):
     def _onStarted(self, job, error):
         self._starting = None
         if error is not None:
-            text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            self._say("error", text, job="failed")
+            self._say("error", problemText(error), job="failed")
             return
         settings.setLastPrediction(str(job.path))
         self._watch(job)
@@ -217,24 +220,25 @@ class PredictPanel(Panel):
             settings.setLastPrediction("")
             self._say("none", _("The prediction was cancelled."), job="stopped")
         elif status.state == "finished" and resultFolder(self._job) is not None:
-            if wasAtWork:
+            if wasAtWork and self.session.parameterNode is not None:
                 self.onShow()
                 return
+            # The module is not shown, or has just been opened.
             self._mayShow = settings.lastPrediction() == str(self._job.path)
             text = _("A prediction has ended while the module was closed.") if self._mayShow else ""
             self._say("right", text, job="finished")
         else:
             settings.setLastPrediction("")
             failure = status.failure
-            text = f"{failure.message}; {failure.action}" if failure is not None else outcomeOf(self._job)
-            self._say("error", text[:1].upper() + text[1:] + ".", job="failed")
+            self._say("error", predictionFailure(failure or outcomeOf(self._job)), job="failed")
 
     def onCancel(self, checked=False):
         self._cancelled = time.monotonic()
         try:
             self._job.request_stop()
         except UserError as error:
-            slicer.util.errorDisplay(str(error))
+            self._say("error", problemText(error))
+            return
         self.look()
 
     def onShow(self, checked=False):
@@ -253,8 +257,7 @@ class PredictPanel(Panel):
     def _onShown(self, shown, error):
         self._showing = None
         if error is not None:
-            text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            self._say("error", text, job="failed")
+            self._say("error", problemText(error), job="failed")
             return
         settings.setLastPrediction("")
         result, seconds = shown

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from DMRIPretrainLib.errors import UserError
+from DMRIPretrainLib.jobs.failures import Failure
 from DMRIPretrainLib.jobs.folder import JobFolder, read_json
 from DMRIPretrainLib.jobs.launch import start_job
 from DMRIPretrainLib.jobs.study import OUTCOME
@@ -13,14 +14,6 @@ from DMRIPretrainLib.studies.settings import PredictSettings
 
 from .background import libraryEnvironment, pythonExecutable
 from .scan_files import writer
-
-#: What to do about a scan that failed, by the code of its failure.
-_ACTIONS = {
-    "out-of-memory": "close other programs, or compute on the processor, and predict again",
-    "no-kernel": "compute on the processor, or install a PyTorch for this graphics card",
-    "killed": "close other programs and predict again",
-}
-_ELSE = "see the log, and report it as a fault of the program"
 
 
 @dataclass(frozen=True)
@@ -93,13 +86,12 @@ def resultFolder(job):
 
 
 def outcomeOf(job):
-    """Why a job that ended well has no result, in words for the user."""
+    """Why a job that ended well has no result, a ``Failure``."""
     for path in sorted(job.result.glob(f"*/{OUTCOME}")):
         try:
             outcome = read_json(path, "the outcome of a scan")
         except UserError as error:
-            return str(error)
+            return Failure("input", str(error), "")
         if outcome.get("state") == "failed":
-            action = "" if outcome.get("code") == "input" else "; " + _ACTIONS.get(outcome.get("code"), _ELSE)
-            return f"{outcome.get('message')}{action}"
-    return "the process has left no result; predict again"
+            return Failure.from_event(outcome)
+    return Failure("nothing", "the process has left no result", "predict again")

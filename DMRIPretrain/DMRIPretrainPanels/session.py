@@ -16,6 +16,7 @@ class Session:
         parameterNode: what is saved with the scene; None while the scene closes or the module is left.
         facts: what is known, see ``state``.
         results: what was predicted, in the scene.
+        comparePanel: the panel that compares results; None before it is there.
     """
 
     def __init__(self, resourcePath):
@@ -23,6 +24,7 @@ class Session:
         self.parameterNode = None
         self.facts = Facts()
         self.results = Results()
+        self.comparePanel = None
         self._listeners = []
         self._telling = False
 

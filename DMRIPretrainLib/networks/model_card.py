@@ -66,13 +66,13 @@ def read_header(path: Path) -> dict[str, Any]:
             if size > _LARGEST_TABLE_OF_TENSORS:
                 raise ValueError("it begins as no such file does")
             text = json.loads(file.read(size)).get("__metadata__", {}).get(HEADER_KEY)
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: expected a .safetensors model, found another or a damaged file ({error})") from error
     if not isinstance(text, str) or len(text) > _LARGEST_HEADER:
         raise UserError(f"{path}: expected a model of DMRIPretrain, found a safetensors file of something else")
     try:
         header = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: expected a header in JSON, found another ({error}); get the file again") from error
     version = header.get("format_version") if isinstance(header, dict) else None
     if version != FORMAT_VERSION:

@@ -2,6 +2,7 @@
 
 import gc
 import math
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ from .augmentation import Augmentation
 from .best import Best, Weights
 from .checkpoints import checkpoint_path, read_checkpoint, steps_done
 from .conductor import Conductor
-from .dataset_check import check_dataset, raise_data_errors
-from .estimate import RunSize, estimate_run
+from .dataset_check import DatasetReport, check_dataset, raise_data_errors
+from .estimate import RunEstimate, RunSize, estimate_run
 from .fine_tuning import FineTuning
 from .patches import ConsecutiveSampler, PatchDataset
 from .pictures import save_example
@@ -72,17 +73,52 @@ def finetune(
     return run_session(job, lambda: _Run(settings, job, progress).train(), signals=signals)
 
 
+def check_data(settings: FinetuneSettings, progress: Progress = silent) -> DatasetReport:
+    """All that is wrong with the data of a run; nothing is raised."""
+    source = settings.source()
+    return check_dataset(
+        source.cases,
+        source.tasks,
+        source.labels,
+        label_names=settings.label_names,
+        mask=source.mask,
+        bval=source.bval,
+        bvec=source.bvec,
+        b0_threshold=settings.b0_threshold,
+        seed=settings.seed,
+        progress=progress,
+    )
+
+
+def estimate_finetune(settings: FinetuneSettings, progress: Progress = silent) -> RunEstimate:
+    """How much time and memory a run will take on this computer; nothing is learned.
+
+    Args:
+        settings: of the run; its data are right, see ``check_data``.
+        progress: told how far it is.
+
+    Raises:
+        UserError: if scans, labels or the starting model cannot be used, or memory does not suffice.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        job = JobFolder(Path(folder) / "estimate")
+        job.create(settings.to_json())
+        return _Run(settings, job, progress, is_checked=True).estimate()
+
+
 class _Run:
     """One fine-tuning run: the pieces that its stages share."""
 
-    def __init__(self, settings: FinetuneSettings, job: JobFolder, progress: Progress) -> None:
+    def __init__(
+        self, settings: FinetuneSettings, job: JobFolder, progress: Progress, *, is_checked: bool = False
+    ) -> None:
         self.settings, self.job = settings, job
         self.progress = told_to(job, progress, self._pause)
         self.rank, self.world = 0 if is_first_process() else 1, 1
         job.amend(versions=library_versions())
         self.device = choose_device(settings.device)
         L.seed_everything(settings.seed, verbose=False)
-        if steps_done(job) == 0:
+        if not is_checked and steps_done(job) == 0:
             self._check_data()
         data = load_annotated(settings.source(), settings.seed, settings.b0_threshold, job, self.progress)
         self.training, self.validation = data.training, data.validation
@@ -98,23 +134,11 @@ class _Run:
 
     def _check_data(self) -> None:
         """Find out all that is wrong before anything is computed; the job tells it."""
-        settings, source = self.settings, self.settings.source()
-        report = check_dataset(
-            source.cases,
-            source.tasks,
-            source.labels,
-            label_names=settings.label_names,
-            mask=source.mask,
-            bval=source.bval,
-            bvec=source.bvec,
-            b0_threshold=settings.b0_threshold,
-            seed=settings.seed,
-            progress=self.progress,
-        )
+        report = check_data(self.settings, self.progress)
         for finding in report.findings:
             if finding.severity == "warning":
                 self.job.append("warning", code=finding.code, message=f"{finding.where} {finding.text}".strip())
-        raise_data_errors(report, source.cases)
+        raise_data_errors(report, self.settings.source().cases)
 
     def train(self) -> Path:
         """Train, average, and write the best model.
@@ -125,7 +149,7 @@ class _Run:
         best = Best(self.settings.patience)
         try:
             if steps_done(self.job) == 0 and self._is_alone:
-                self._estimate()
+                self._fit_to_memory()
             while not self._fits(best):
                 best = Best(self.settings.patience)
             weights = self._average(best) if self.settings.start != SCRATCH else best.weights
@@ -133,12 +157,16 @@ class _Run:
             raise StoppedError(self._finish(best, best.weights) if best.weights else None) from stopped
         return self._finish(best, weights)
 
-    def _estimate(self) -> None:
-        """Tell how much memory and time it will take, and take smaller steps where memory is short."""
+    def estimate(self) -> RunEstimate:
+        """How much memory and time it will take, with smaller steps where memory is short."""
         settings = self.settings
         self.progress("estimating memory and time", 0.0)
         size = RunSize(self.patch, self.batch, settings.steps, 1 + -(-settings.steps // settings.interval))
-        estimate = estimate_run(self.model, self.tasks, self.training, self.validation, size, self.device)
+        return estimate_run(self.model, self.tasks, self.training, self.validation, size, self.device)
+
+    def _fit_to_memory(self) -> None:
+        """Tell how much memory and time it will take, and take smaller steps where memory is short."""
+        estimate = self.estimate()
         self.job.append("estimate", summary=estimate.summary(), **estimate.to_json())
         if estimate.change:
             self._take_smaller_steps(estimate.batch, estimate.patch, estimate.change)

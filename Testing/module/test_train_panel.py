@@ -131,7 +131,7 @@ def test_training_on_scans_of_the_scene_stopped_resumed_and_used(
         pointer.choose(train.ui.caseScanSelector, node.GetName())
         pointer.choose(train.ui.caseLabelsSelector, segmentation.GetName())
         pointer.click(train.ui.addCaseButton)
-    assert [case.labelled for case in train.table.cases] == [True, True]
+    assert [case.labelled for case in train.cases.rows] == [True, True]
     quick(train, steps=400, interval=2)
     train.ui.nameEdit.setText("tissue")
     importlib.import_module("DMRIPretrainLib.scans.load")  # as after any scan was opened: it takes a moment, once
@@ -195,13 +195,13 @@ def test_labels_are_made_for_scans_without_any_and_jobs_are_found_again(
     host: Any, train: Any, module: Any, panel: Callable[[str], Any], study: Path
 ) -> None:
     import_study(host, train, study, None)
-    assert [case.subject for case in train.table.cases] == ["01", "02"]
+    assert [case.subject for case in train.cases.rows] == ["01", "02"]
     assert "no labels yet" in train.ui.trainHintLabel.text()
     assert not train.ui.trainButton.isEnabled()
     pointer.click(train.ui.labelButton)
     host.wait_until(lambda: not train.facts.labelling and not train.facts.preparing, 90, "the labels")
     assert train.ui.trainHintLabel.text() == ""
-    assert all((Path(case.labels) / "segmentation.nii.gz").is_file() for case in train.table.cases)
+    assert all((Path(case.labels) / "segmentation.nii.gz").is_file() for case in train.cases.rows)
     assert train.ui.trainButton.isEnabled()
 
     module.onReload()
@@ -215,10 +215,10 @@ def test_labels_are_made_for_scans_without_any_and_jobs_are_found_again(
 
 def test_cases_with_labels_come_with_a_folder(host: Any, train: Any, study: Path) -> None:
     import_study(host, train, study, study / "derivatives" / "truth")
-    assert all(case.labelled for case in train.table.cases)
+    assert all(case.labelled for case in train.cases.rows)
     pointer.choose(train.ui.taskBox, "All three")
     assert train.ui.trainButton.isEnabled()
-    train.table.show([case.but(labels=case.labels + "/segmentation.nii.gz") for case in train.table.cases])
+    train.cases.replace([case.but(labels=case.labels + "/segmentation.nii.gz") for case in train.cases.rows])
     train.refresh()
     assert not train.ui.trainButton.isEnabled()
     assert "needs a folder of labels" in train.ui.trainHintLabel.text()
@@ -227,7 +227,7 @@ def test_cases_with_labels_come_with_a_folder(host: Any, train: Any, study: Path
 def test_dropped_files_become_cases(host: Any, train: Any, study: Path) -> None:
     scan = study / "sub-01" / "dwi" / "sub-01_dwi.nii.gz"
     assert pointer.drop_files(train.ui.casesTable, [scan, study / "dataset_description.json"])
-    assert [Path(case.scan) for case in train.table.cases] == [scan]
+    assert [Path(case.scan) for case in train.cases.rows] == [scan]
 
 
 def test_labels_of_another_grid_are_refused_in_one_sentence(

@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import sys
 import types
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -110,16 +111,18 @@ def test_segments_of_one_name_have_one_value_in_all_cases(panels: Any) -> None:
 
 def test_specifications_are_those_of_the_command_line(panels: Any, tmp_path: Path) -> None:
     jobs = panels.training_jobs
-    settings = jobs.TrainSettings(steps=20, interval=50, device="cpu")
+    settings = FinetuneSettings("", ("segmentation",), start="shipped", steps=20, interval=50, device="cpu")
     made = jobs.finetuneSpecification(settings, tmp_path / "cases.csv", {2: "lesion"})
     rebuilt = FinetuneSettings.from_json(made)
     assert rebuilt.to_json() == made
     assert (rebuilt.start, rebuilt.network, rebuilt.interval) == ("tiny", "tiny", 20)
     assert len(rebuilt.start_sha256) == 64
-    scratch = jobs.finetuneSpecification(jobs.TrainSettings(start="scratch", network="bvm"), tmp_path / "cases.csv")
+    own = replace(settings, start="scratch", network="bvm")
+    scratch = jobs.finetuneSpecification(own, tmp_path / "cases.csv")
     assert (scratch["start"], scratch["network"], scratch["start_sha256"]) == ("scratch", "bvm", None)
-    pretraining = jobs.pretrainSpecification(jobs.TrainSettings(start="scratch"), "masked", "")
-    assert PretrainSettings.from_json(pretraining).data == ("simulated",)
+    pretraining = jobs.pretrainSpecification(own, "masked", "")
+    rebuilt = PretrainSettings.from_json(pretraining)
+    assert (rebuilt.data, rebuilt.network, rebuilt.interval) == (("simulated",), "bvm", 20)
 
 
 def test_choices_are_those_of_the_library(panels: Any) -> None:

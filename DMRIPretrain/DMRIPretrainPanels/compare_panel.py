@@ -6,9 +6,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from DMRIPretrainLib.errors import UserError
-from DMRIPretrainLib.scene.compare import COMPARE_LAYOUT, compare_steps, show_side_by_side
+from DMRIPretrainLib.scene.compare import COMPARE_LAYOUT, COMPARE_VIEWS, compare_steps, show_side_by_side
 from DMRIPretrainLib.scene.result import result_steps
 from DMRIPretrainLib.scene.shown_result import shown_results
+from DMRIPretrainLib.scene.slice_layers import show_in_slices
 from DMRIPretrainLib.training.choose_start import SCRATCH
 from DMRIPretrainLib.training.settings import FinetuneSettings
 
@@ -113,14 +114,23 @@ class ComparePanel(Panel):
     def _showSideBySide(self, results):
         openCompareLayout()
         yield
-        for result in results:
-            if result.segmentation is not None:
-                # Over each other in both views they would hide what is compared.
-                result.segmentation.GetDisplayNode().SetVisibility2D(False)
         show_side_by_side(*results, shown=_MAPS[self.ui.mapBox.currentIndex])
+        names = (result.name for result in results)
+        yield from self.session.results.onlyMaps(dict(zip(names, COMPARE_VIEWS, strict=True)))
 
     def onDifferences(self, checked=False):
-        self._work(compare_steps(*self._chosen()))
+        self._work(self._showDifferences(self._chosen()))
+
+    def _showDifferences(self, results):
+        comparison = yield from compare_steps(*results)
+        yield
+        if slicer.app.layoutManager().layout == _LAYOUT:
+            slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+            yield
+        yield from self.session.results.onlyMaps()
+        wanted = comparison.labels if _MAPS[self.ui.mapBox.currentIndex] == "labels" else comparison.counts
+        shown = wanted or comparison.labels or comparison.counts or comparison.angles
+        show_in_slices(slicer.mrmlScene, results[1].background, over=shown)
 
     def _work(self, steps, text=""):
         self._message = ("busy", text)

@@ -77,11 +77,27 @@ class Results:
             self._hideOthers(shown)
             if shown.segmentation is not None:
                 shown.segmentation.GetDisplayNode().SetVisibility(True)
+                shown.segmentation.GetDisplayNode().SetVisibility2D(True)
             show_in_slices(slicer.mrmlScene, shown.background, over=shown.crossings)
             display = self.display(shown, draw=False)
-            drawing = display.change(replace(display.settings, visible=True)) if display is not None else ()
+            drawing = display.change(replace(display.settings, visible=True, views=())) if display is not None else ()
             yield
             yield from drawing
+
+    def onlyMaps(self, views=None):
+        """Leave nothing over the maps in the slices but the glyphs of some results, each in one slice view: steps.
+
+        Args:
+            views: name of the slice view by name of the result.
+        """
+        self._stop()
+        for shown in shown_results(slicer.mrmlScene):
+            if shown.segmentation is not None:
+                shown.segmentation.GetDisplayNode().SetVisibility2D(False)
+            display, view = self.display(shown, draw=False), (views or {}).get(shown.name)
+            if display is not None:
+                settings = replace(display.settings, visible=view is not None, views=(view,) if view else ())
+                yield from display.change(settings)
 
     def display(self, shown, draw=True):
         """The display of a result's glyphs, None where it has none; one that is new is drawn unless told not to."""

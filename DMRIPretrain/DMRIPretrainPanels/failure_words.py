@@ -27,10 +27,21 @@ def trainingFailure(failure):
         "killed": _("press Resume; it goes on from its last checkpoint"),
         "disk-full": _("make space on the disk, then press Resume"),
         "package-missing": _("install the packages (Set-up), then press Resume"),
-        "data": _("mend them and train again; Check the cases says all that is wrong"),
+        "data": _("Check the cases says all that is wrong; then train again"),
+        "input": "",  # the message says it
         "unexpected": _("show the log, and report it as a fault of the program"),
     }
-    return f"{sentence(failure.message)} {sentence(actions.get(failure.code, failure.action))}"
+    return _withAdvice(failure, actions)
+
+
+def labelFailure(failure):
+    """Why a job that makes reference labels failed: it is made again rather than resumed."""
+    actions = {
+        "killed": _("close other programs and make the labels again"),
+        "disk-full": _("make space on the disk and make the labels again"),
+        "package-missing": _("install the packages (Set-up) and make the labels again"),
+    }
+    return _withAdvice(failure, actions)
 
 
 def predictionFailure(failure):
@@ -44,4 +55,8 @@ def predictionFailure(failure):
         "package-missing": _("install the packages (Set-up) and predict again"),
         "unexpected": _("show the log, and report it as a fault of the program"),
     }
+    return _withAdvice(failure, actions)
+
+
+def _withAdvice(failure, actions):
     return f"{sentence(failure.message)} {sentence(actions.get(failure.code, failure.action))}".strip()

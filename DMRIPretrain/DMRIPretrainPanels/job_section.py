@@ -240,7 +240,7 @@ class JobSection:
         if Path(path).exists():
             qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
             return
-        self._problem = _("{path} is not there: the folder of the job was changed.").format(path=path)
+        self._problem = _("{path} is not there; press Look again to see which jobs there are.").format(path=path)
         self._changed()
 
     def _try(self, action):

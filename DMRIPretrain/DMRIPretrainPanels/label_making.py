@@ -9,7 +9,7 @@ from DMRIPretrainLib.jobs.launch import start_job
 
 from . import settings
 from .background import libraryEnvironment, pythonExecutable
-from .failure_words import trainingFailure
+from .failure_words import labelFailure
 from .job_watch import JobWatch
 from .training_jobs import jobFolder, labelSpecification
 
@@ -30,6 +30,11 @@ class LabelMaking:
         self._scans = {}
         self._watch = JobWatch(self._onTold)
         self.running = False
+
+    @property
+    def job(self):
+        """The ``JobFolder`` of the last job, None before the first."""
+        return self._watch.job
 
     @property
     def progress(self):
@@ -72,7 +77,7 @@ class LabelMaking:
         made, failed = _outcomes(self._watch.job)
         self._made({case: str(made[scan]) for case, scan in self._scans.items() if scan in made})
         if status.failure is not None:
-            self._failed(trainingFailure(status.failure))
+            self._failed(labelFailure(status.failure))
         elif failed:
             self._failed(_("No labels: {why}").format(why="; ".join(failed)))
 

@@ -15,6 +15,7 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.files import write_nifti
+from DMRIPretrainLib.scans.checks import check_gradients, raise_errors
 from DMRIPretrainLib.scans.fsl import find_side_file, read_fsl_gradients, write_fsl_gradients
 from DMRIPretrainLib.scene.geometry import affine_of, rigid_transform_to_world
 from DMRIPretrainLib.scene.scan_nodes import MINIMUM_VOLUMES, load_scan_steps, node_to_scan
@@ -83,14 +84,14 @@ def _sideFile(path, kind, ask):
 def problemOf(node):
     """Why a node cannot be predicted, in one sentence; empty where it can."""
     try:
-        volumes = node_to_scan(node).signal.shape[3]
+        scan = node_to_scan(node)
+        volumes = scan.signal.shape[3]
+        if volumes >= MINIMUM_VOLUMES:
+            raise_errors(check_gradients(scan.gradients), scan.path)
+            return ""
     except UserError as error:
         return str(error)
-    if volumes < MINIMUM_VOLUMES:
-        return (
-            f"{node.GetName()} has {volumes} volumes; at least {MINIMUM_VOLUMES} are needed: a b0 and six directions."
-        )
-    return ""
+    return f"{node.GetName()} has {volumes} volumes; at least {MINIMUM_VOLUMES} are needed: a b0 and six directions."
 
 
 def filesOf(node):

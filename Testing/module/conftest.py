@@ -1,15 +1,27 @@
 """The module, opened in the host."""
 
+import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from DMRIPretrainLib.jobs.folder import JobFolder
+from DMRIPretrainLib.jobs.status import read_status
+from DMRIPretrainLib.scans.scan import Scan
+from DMRIPretrainLib.simulation.export import save_scan, save_truth
+from DMRIPretrainLib.simulation.phantom import Phantom, simulate_brain
+from DMRIPretrainLib.simulation.signal import simulate_signal
+from DMRIPretrainLib.simulation.tables import make_gradient_table
+from Testing.Host import pointer
 from Testing.Host.fixtures import *  # noqa: F403
 
+#: Voxels of the brains that are learned from.
+SHAPE = (16, 16, 16)
 MODULE = Path(__file__).resolve().parents[2] / "DMRIPretrain"
 
 
@@ -68,3 +80,65 @@ def small_scan() -> Any:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def brains() -> list[tuple[Scan, Phantom]]:
+    found = []
+    for seed in range(2):
+        phantom = simulate_brain(SHAPE, seed=seed)
+        found.append((simulate_signal(phantom, make_gradient_table([(1000, 12)], 2), seed=seed), phantom))
+    return found
+
+
+@pytest.fixture(scope="session")
+def study(brains: list[tuple[Scan, Phantom]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BIDS folder of the scans, and their truth in ``derivatives/truth``."""
+    folder = tmp_path_factory.mktemp("study")
+    for number, (scan, phantom) in enumerate(brains, start=1):
+        name = f"sub-{number:02d}_dwi"
+        save_scan(folder / f"sub-{number:02d}" / "dwi" / f"{name}.nii.gz", scan)
+        save_truth(folder / "derivatives" / "truth" / name, phantom)
+    return folder
+
+
+@pytest.fixture
+def train(panel: Any, host: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The training panel, open; workers take one thread, and end with the test."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    train = panel("TrainPanel")
+    host.window.resize(1400, 1700)
+    pointer.click(train.ui.section)
+    host.settle(0.1)
+    yield train
+    root = Path(train.jobs.watch.job.path).parent if train.jobs.watch.job is not None else None
+    for path in root.glob("*/job.json") if root is not None else ():
+        for worker in read_status(JobFolder(path.parent)).workers:
+            os.kill(worker.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def in_scene(brains: list[tuple[Scan, Phantom]]) -> Callable[..., tuple[Any, Any]]:
+    """Puts one of the brains into the scene: scan and segmentation."""
+    import slicer
+
+    from DMRIPretrainLib.scene.labels import tissue_labels
+    from DMRIPretrainLib.scene.scan_nodes import scan_to_node
+    from DMRIPretrainLib.scene.segmentation import add_segmentation
+
+    def add(number: int, labels: Any = None) -> tuple[Any, Any]:
+        scan, phantom = brains[number]
+        node = scan_to_node(slicer.mrmlScene, scan, f"brain {number}")
+        labels = labels or tissue_labels()
+        segmentation = add_segmentation(
+            slicer.mrmlScene,
+            f"tissue {number}",
+            phantom.segmentation.cpu().numpy(),
+            scan.affine,
+            labels,
+            node,
+            surfaces=False,
+        )
+        return node, segmentation
+
+    return add

@@ -1,0 +1,21 @@
+"""What a panel says, as a user reads it."""
+
+import html
+import re
+from typing import Any
+
+
+def said(label: Any) -> str:
+    """Text of a label without its light and other marks."""
+    return html.unescape(re.sub(r"<[^>]+>", "", label.text())).replace("\u25cf", "").replace("\xa0", " ").strip()
+
+
+def require_advice(text: str, *parts: str) -> None:
+    """Raise unless a text is one line for people, and says these things."""
+    assert "\n" not in text, text
+    assert text.endswith("."), text
+    assert len(text) < 500, text
+    for wrong in ("Traceback", "Error(", "UserError", "Errno"):
+        assert wrong not in text, text
+    for part in parts:
+        assert part in text, text

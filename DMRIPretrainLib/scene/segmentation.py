@@ -151,9 +151,7 @@ def labels_in(
     return np.array([0, *own], dtype=np.int32)[places]
 
 
-def _segment(
-    label: Label, image: slicer.vtkOrientedImageData, surface: vtk.vtkPolyData | None
-) -> slicer.vtkSegment:
+def _segment(label: Label, image: slicer.vtkOrientedImageData, surface: vtk.vtkPolyData | None) -> slicer.vtkSegment:
     """All segments share one image of labels: they cannot overlap, and need a fraction of the memory."""
     segment = slicer.vtkSegment()
     segment.SetName(label.name)

@@ -1,4 +1,4 @@
-"""Work that takes longer than a click: in another process, in a thread without Qt and the scene, or in steps."""
+"""Work that takes longer than a click: in a process, in a thread that touches neither Qt nor the scene, in steps."""
 
 import json
 import os

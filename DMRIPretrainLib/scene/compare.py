@@ -76,11 +76,11 @@ def compare_steps(first: ShownResult, second: ShownResult) -> Steps[Comparison]:
     if first.labels is not None and second.labels is not None:
         name = f"{title}: labels that differ"
         comparison.labels = yield from _differing_labels(first.labels, second.labels, name)
-        yield
+        yield None
     if first.crossings is not None and second.crossings is not None:
         name = f"{title}: fibre populations"
         comparison.counts = yield from _count_changes(first.crossings, second.crossings, name)
-        yield
+        yield None
     if first.peaks is not None and second.peaks is not None:
         name = f"{title}: angle of the main direction"
         comparison.angles = yield from _direction_angles(first.peaks, second.peaks, name)

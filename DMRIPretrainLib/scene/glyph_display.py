@@ -155,9 +155,9 @@ class GlyphDisplay:
             follower.drawn = None
         for identifier in list(self._followers):
             # While others had their turn the view may have gone, or its slice has moved and is drawn.
-            follower = self._followers.get(identifier)
-            if follower is not None and follower.drawn is None:
-                self._draw_slice(follower)
+            waiting = self._followers.get(identifier)
+            if waiting is not None and waiting.drawn is None:
+                self._draw_slice(waiting)
                 yield
         if self._scene is not None:
             self._draw_volume()
@@ -228,7 +228,10 @@ class GlyphDisplay:
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _on_node_added(self, _scene: Any, _event: str, added: slicer.vtkMRMLNode) -> None:
-        if added.IsA("vtkMRMLAbstractViewNode"):
+        if added.IsA("vtkMRMLSliceNode") and self._field_of is not None and not self._busy():
+            self._follow(added)
+            self._draw_slice(self._followers[added.GetID()])
+        elif added.IsA("vtkMRMLAbstractViewNode"):
             self.refresh()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)

@@ -65,7 +65,7 @@ def result_steps(
             background = yield from _background_steps(making)
         making.begin(name or folder.name, background)
         for _ in making.add_nodes():
-            yield
+            yield None
             require_in_scene(scan)
             require_in_scene(background)
         return making.finish()
@@ -79,7 +79,7 @@ def _background_steps(making: "_Making") -> Steps[slicer.vtkMRMLScalarVolumeNode
         return making.scan
     background = yield from mean_b0_steps(making.scan)
     making.nodes.append(background)
-    yield
+    yield None
     require_in_scene(making.scan)
     require_in_scene(background)
     return background

@@ -45,8 +45,12 @@ def remove_folder(scene: slicer.vtkMRMLScene, folder: int) -> None:
 
 
 def remove_with_display(node: slicer.vtkMRMLNode) -> None:
-    """Remove a node from its scene with the display and storage nodes that are its own."""
+    """Remove a node from its scene and the hierarchy, with the display and storage nodes that are its own."""
     scene, own = node.GetScene(), []
+    hierarchy = _hierarchy(node)
+    item = hierarchy.GetItemByDataNode(node)
+    if item != hierarchy.GetInvalidItemID():
+        hierarchy.RemoveItem(item, False, False)
     if node.IsA("vtkMRMLDisplayableNode"):
         own += [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
     if node.IsA("vtkMRMLStorableNode"):

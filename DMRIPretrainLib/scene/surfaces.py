@@ -17,7 +17,7 @@ def closed_surface(values: np.ndarray, affine: np.ndarray, label: int, smoothing
         smoothing: from 0 to 1; Slicer's "Smoothing factor".
 
     Returns:
-        Triangles in RAS mm with normals that point outwards; empty where the label does not occur.
+        Triangles in RAS mm with normals; empty where the label does not occur.
     """
     # The border lets surfaces close that reach the edge of the image.
     padded = image_of(np.pad((values == label).astype(np.uint8), 1))
@@ -41,9 +41,8 @@ def closed_surface(values: np.ndarray, affine: np.ndarray, label: int, smoothing
     placed = vtk.vtkTransformPolyDataFilter()
     placed.SetInputConnection(smoother.GetOutputPort())
     placed.SetTransform(to_world)
-    if np.linalg.det(affine[:3, :3]) < 0:  # mirrored, so that triangles are seen from the other side
-        placed = _after(placed, vtk.vtkReverseSense())
-    normals = _after(placed, vtk.vtkPolyDataNormals())
+    normals = vtk.vtkPolyDataNormals()
+    normals.SetInputConnection(placed.GetOutputPort())
     normals.ConsistencyOff()
     normals.SplittingOff()
     contour.Update()
@@ -51,8 +50,3 @@ def closed_surface(values: np.ndarray, affine: np.ndarray, label: int, smoothing
         return vtk.vtkPolyData()
     normals.Update()
     return normals.GetOutput()
-
-
-def _after(before: vtk.vtkAlgorithm, then: vtk.vtkAlgorithm) -> vtk.vtkAlgorithm:
-    then.SetInputConnection(before.GetOutputPort())
-    return then

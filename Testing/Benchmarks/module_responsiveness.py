@@ -20,6 +20,7 @@ from typing import Any
 from Testing.Host import pointer
 from Testing.Host.heartbeat import Heartbeat
 from Testing.Host.host import Host, HostUnavailableError, start
+from Testing.Host.pythonqt import rewrite
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: The aim, and from when on it is looked at what runs, seconds.
@@ -75,6 +76,8 @@ class Walk:
         self.host = host
         host.load(REPOSITORY / "DMRIPretrain")
         qt.QSettings().setValue("DMRIPretrain/JobsFolder", str(jobs))
+        for file in (REPOSITORY / "DMRIPretrain").rglob("*.py"):
+            rewrite.compile_source(file.read_bytes(), str(file))  # Slicer keeps compiled files
         host.window.show()
         host.settle(1)
         with measured("open the module, cold"):

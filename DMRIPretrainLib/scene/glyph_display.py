@@ -154,8 +154,7 @@ class GlyphDisplay:
         for follower in self._followers.values():
             follower.drawn = None
         for identifier in list(self._followers):
-            # While others had their turn the view may have gone, or its slice has moved and is drawn.
-            waiting = self._followers.get(identifier)
+            waiting = self._followers.get(identifier)  # gone, or drawn, if others had their turn
             if waiting is not None and waiting.drawn is None:
                 self._draw_slice(waiting)
                 yield
@@ -345,7 +344,7 @@ def attach_displays(
     """The displays that are still alive, and new ones for all other nodes: after a scene has been loaded."""
     alive = [display for display in displays if not display.closed]
     shown = {display.node.GetID() for display in alive}
-    new = [node for node in glyph_nodes(scene) if node.GetID() not in shown]
+    new = (node for node in glyph_nodes(scene) if node.GetID() not in shown)
     return alive + [GlyphDisplay(node, schedule, draw=draw) for node in new]
 
 

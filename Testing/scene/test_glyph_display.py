@@ -90,6 +90,21 @@ def test_glyphs_follow_each_slice_view(scene: Any, views: dict[str, Any], peaks_
     display.close()
 
 
+def test_a_change_may_be_drawn_slice_by_slice(scene: Any, views: dict[str, Any], peaks_node: Any) -> None:
+    display = GlyphDisplay(add_glyph_node(scene, peaks=peaks_node), draw=False)
+    assert models(scene) == []
+    settings = replace(LINES, opacity=0.5)
+    drawing = display.change(settings)
+    assert settings_of(display.node) == settings
+    drawn = [len([model for model in models(scene) if model.GetPolyData() is not None]) for _ in drawing]
+    assert drawn == [1, 2, 3]
+    drawing = display.change(LINES)
+    next(drawing)
+    display.close()
+    assert list(drawing) == []
+    assert models(scene) == []
+
+
 def test_panning_does_not_draw_sticks_again(scene: Any, views: dict[str, Any], peaks_node: Any) -> None:
     display = GlyphDisplay(add_glyph_node(scene, peaks=peaks_node, settings=LINES))
     meshes = [node.GetPolyData() for node in models(scene)]

@@ -13,17 +13,8 @@ from DMRIPretrainLib.jobs.status import read_status
 from DMRIPretrainLib.networks.catalogue import shipped_model
 from DMRIPretrainLib.training.settings import FinetuneSettings
 from Testing.Host import pointer
+from Testing.module.seen import contents, require_advice, said
 from Testing.module.training import quick
-from Testing.module.words import require_advice, said
-
-
-def data_nodes() -> list[str]:
-    """Names of what a user sees in the scene."""
-    import slicer
-
-    kinds = ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLModelNode", "vtkMRMLTableNode")
-    nodes = [node for kind in kinds for node in slicer.util.getNodesByClass(kind)]
-    return [node.GetName() for node in nodes if not node.GetHideFromEditors()]
 
 
 @pytest.fixture
@@ -45,7 +36,7 @@ def with_case(train: Any, in_scene: Callable[..., tuple[Any, Any]]) -> Any:
 
 def close(host: Any) -> None:
     host.scene.Clear(0)
-    assert data_nodes() == []
+    assert contents() == []
 
 
 def test_while_labels_are_made(host: Any, with_case: Any) -> None:
@@ -58,7 +49,7 @@ def test_while_labels_are_made(host: Any, with_case: Any) -> None:
     assert read_status(train.labels.job).state == "finished", "the scans were written before"
     assert train.cases.rows == []
     assert "Add annotated scans first" in said(train.ui.trainHintLabel)
-    assert data_nodes() == []
+    assert contents() == []
 
 
 def test_while_cases_are_checked(host: Any, with_case: Any) -> None:
@@ -113,7 +104,7 @@ def test_while_a_prediction_begins_and_while_its_result_is_shown(
     host.wait_until(lambda: predict._job is not None, 30, "the job")
     host.window.leave_module()
     host.wait_until(lambda: not module.session.facts.atWork, 90, "the end")
-    assert data_nodes() == [], "nobody has asked for it"
+    assert contents() == [], "nobody has asked for it"
     host.open("DMRIPretrain")
     pointer.click(predict.ui.showButton)
     host.wait_until(lambda: module.session.facts.result, 30, "the result")
@@ -157,7 +148,7 @@ def test_while_two_models_are_compared(host: Any, train: Any, comparing: Any, sm
     assert not comparing.comparing
     host.wait_until(lambda: read_status(first).is_over, 60, "its end")
     host.settle(0.5)
-    assert data_nodes() == []
+    assert contents() == []
     assert "Predicting" not in said(comparing.ui.compareLabel)
     module.session.parameterNode.scan = small_scan()
     pointer.require_reachable(train.ui.compareButton)
@@ -180,4 +171,4 @@ def test_a_scan_that_is_removed_ends_its_comparison(host: Any, comparing: Any, m
     slicer.mrmlScene.RemoveNode(module.session.parameterNode.scan)
     host.wait_until(lambda: not comparing.comparing, 60, "the end")
     require_advice(said(comparing.ui.compareLabel), "no longer in the scene", "compare again")
-    assert data_nodes() == []
+    assert contents() == []

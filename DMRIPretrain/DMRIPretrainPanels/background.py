@@ -1,4 +1,4 @@
-"""Work that takes longer than a click: in another process, or in a thread that touches neither Qt nor the scene."""
+"""Work that takes longer than a click: in a process, in a thread that touches neither Qt nor the scene, in steps."""
 
 import json
 import os
@@ -111,6 +111,59 @@ class Task:
         self._timer.stop()
         if self._done is not None:
             self._done(self._result, self._error)
+
+
+class Steps:
+    """Work in the scene that runs step by step, see ``DMRIPretrainLib.scene.steps``; between them Slicer goes on.
+
+    Args:
+        steps: the generator; the functions that it yields run in a thread.
+        done: called with what it returned, and the exception that it raised; one of them is None.
+    """
+
+    def __init__(self, steps, done):
+        self._steps, self._done = steps, done
+        self._task = None
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.connect("timeout()", self._onTurn)
+        self._timer.start(0)
+
+    def forget(self):
+        """Break it off; ``done`` is not called."""
+        self._timer.stop()
+        if self._task is not None:
+            self._task.forget()
+        self._done = None
+        if not self._steps.gi_running:
+            self._steps.close()
+
+    def _onTurn(self):
+        self._go(lambda: self._steps.send(None))
+
+    def _onTask(self, result, error):
+        self._task = None
+        self._go(lambda: self._steps.send(result) if error is None else self._steps.throw(error))
+
+    def _go(self, advance):
+        try:
+            function = advance()
+        except StopIteration as end:
+            self._finish(end.value, None)
+        except Exception as error:  # told, as with a task
+            self._finish(None, error)
+        else:
+            if self._done is None:
+                self._steps.close()  # forgotten by what the step has brought about
+            elif function is None:
+                self._timer.start(0)
+            else:
+                self._task = Task(function, self._onTask)
+
+    def _finish(self, result, error):
+        done, self._done = self._done, None
+        if done is not None:
+            done(result, error)
 
 
 def lastLine(text):

@@ -6,14 +6,15 @@ import slicer
 from slicer.i18n import tr as _
 
 from DMRIPretrainLib.errors import UserError
-from DMRIPretrainLib.scene.compare import COMPARE_LAYOUT, compare, show_side_by_side
-from DMRIPretrainLib.scene.result import show_result
+from DMRIPretrainLib.scene.compare import COMPARE_LAYOUT, COMPARE_VIEWS, compare_steps, show_side_by_side
+from DMRIPretrainLib.scene.result import result_steps
 from DMRIPretrainLib.scene.shown_result import shown_results
+from DMRIPretrainLib.scene.slice_layers import show_in_slices
 from DMRIPretrainLib.training.choose_start import SCRATCH
 from DMRIPretrainLib.training.settings import FinetuneSettings
 
 from . import settings
-from .background import Task
+from .background import Steps, Task
 from .failure_words import predictionFailure, problemText
 from .job_watch import JobWatch
 from .panel import Panel
@@ -39,6 +40,7 @@ class ComparePanel(Panel):
         self._scan = None
         self._device = "auto"
         self._starting = None
+        self._working = None
         self._watch = JobWatch(self._onTold)
         for text in (_("Labels"), _("Number of fibre populations")):
             self.ui.mapBox.addItem(text)
@@ -51,7 +53,7 @@ class ComparePanel(Panel):
     @property
     def comparing(self):
         """Whether predictions to compare are being made."""
-        return bool(self._queue) or self._starting is not None or self._watch.state in ("queued", "running")
+        return bool(self._queue or self._starting or self._working) or self._watch.state in ("queued", "running")
 
     def refresh(self):
         results = shown_results(slicer.mrmlScene)
@@ -90,6 +92,7 @@ class ComparePanel(Panel):
         self.refresh()
 
     def sceneAboutToClose(self):
+        self._stopWorking()
         self._results, self._queue, self._scan = [], [], None
         self._message = ("none", "")
         if self._starting is not None:
@@ -99,33 +102,54 @@ class ComparePanel(Panel):
 
     def cleanup(self):
         self._watch.stop()
+        self._stopWorking()
         if self._starting is not None:
             self._starting.forget()
 
     # --- what is in the scene ---
 
     def onSideBySide(self, checked=False):
-        self._guarded(self._showSideBySide)
+        self._work(self._showSideBySide(self._chosen()))
 
-    def _showSideBySide(self):
+    def _showSideBySide(self, results):
         openCompareLayout()
-        results = self._chosen()
-        for result in results:
-            if result.segmentation is not None:
-                # Over each other in both views they would hide what is compared.
-                result.segmentation.GetDisplayNode().SetVisibility2D(False)
+        yield
         show_side_by_side(*results, shown=_MAPS[self.ui.mapBox.currentIndex])
+        names = (result.name for result in results)
+        yield from self.session.results.onlyMaps(dict(zip(names, COMPARE_VIEWS, strict=True)))
 
     def onDifferences(self, checked=False):
-        self._guarded(lambda: compare(*self._chosen()))
+        self._work(self._showDifferences(self._chosen()))
 
-    def _guarded(self, action):
-        self._message = ("none", "")
-        try:
-            action()
-        except UserError as error:
-            self._message = ("error", problemText(error))
+    def _showDifferences(self, results):
+        comparison = yield from compare_steps(*results)
+        yield
+        if slicer.app.layoutManager().layout == _LAYOUT:
+            slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+            yield
+        yield from self.session.results.onlyMaps()
+        wanted = comparison.labels if _MAPS[self.ui.mapBox.currentIndex] == "labels" else comparison.counts
+        shown = wanted or comparison.labels or comparison.counts or comparison.angles
+        show_in_slices(slicer.mrmlScene, results[1].background, over=shown)
+
+    def _work(self, steps, text=""):
+        self._message = ("busy", text)
+        self._working = Steps(steps, self._onWorked)
         self.refresh()
+
+    def _onWorked(self, _result, error):
+        self._working = None
+        if error is not None:
+            self._fail(problemText(error))
+            return
+        if not self._queue:
+            self._message = ("none", "")
+        self.session.changed()
+
+    def _stopWorking(self):
+        if self._working is not None:
+            self._working.forget()
+        self._working = None
 
     # --- two models ---
 
@@ -172,6 +196,7 @@ class ComparePanel(Panel):
 
     def _take(self, job, status):
         name, _model = self._queue.pop(0)
+        self._watch.follow(None)
         folder = resultFolder(job)
         if folder is None:
             self._fail(predictionFailure(status.failure or outcomeOf(job)))
@@ -180,23 +205,22 @@ class ComparePanel(Panel):
             self._fail(_("The scan is no longer in the scene; load it and compare again."))
             return
         background = self._made[0].background if self._made else None
-        try:
-            self._made.append(show_result(folder, self._scan, name=name, background=background))
-        except UserError as error:
-            self._fail(problemText(error))
-            return
+        self._work(self._show(folder, name, background), _("Showing: {name}").format(name=name))
+
+    def _show(self, folder, name, background):
+        """Add a result, then predict with the other model or show both: steps."""
+        self._made.append((yield from result_steps(folder, self._scan, name=name, background=background)))
         if self._queue:
             self._next()
             return
-        self._message = ("none", "")
+        yield
         self.refresh()
         for box, result in zip((self.ui.beforeBox, self.ui.afterBox), self._made, strict=True):
             box.setCurrentIndex([each.name for each in self._results].index(result.name))
         shown = next((which for which in _MAPS if all(getattr(each, which) is not None for each in self._made)), None)
         if shown is not None:
             self.ui.mapBox.setCurrentIndex(_MAPS.index(shown))
-            self.onSideBySide()
-        self.session.changed()
+            yield from self._showSideBySide(self._chosen())
 
     def _fail(self, text):
         self._queue = []

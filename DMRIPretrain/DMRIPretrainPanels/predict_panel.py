@@ -11,9 +11,10 @@ from slicer.i18n import tr as _
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.jobs.folder import JobFolder
 from DMRIPretrainLib.jobs.status import JobWatcher
+from DMRIPretrainLib.scene.steps import require_in_scene
 
 from . import settings
-from .background import Task
+from .background import Steps, Task
 from .failure_words import predictionFailure, problemText
 from .models import describe, shippedNames
 from .panel import Panel
@@ -37,7 +38,7 @@ class PredictPanel(Panel):
     UI = "PredictPanel.ui"
 
     def setup(self):
-        self._job = self._watcher = self._status = self._starting = None
+        self._job = self._watcher = self._status = self._starting = self._showing = None
         self._scanID = ""
         self._message = ("none", "")
         self._cancelled = 0.0
@@ -62,9 +63,14 @@ class PredictPanel(Panel):
         self._timer.stop()
         if self._starting is not None:
             self._starting.forget()
+        self._stopShowing()
 
     def sceneAboutToClose(self):
         self._scanID = ""
+        if self._showing is not None:
+            self._stopShowing()
+            self._mayShow = True
+            self._say("right", _("The prediction has ended."), job="finished")
 
     # --- what is shown --------------------------------------------------------------------------
 
@@ -215,9 +221,7 @@ class PredictPanel(Panel):
             self._say("none", _("The prediction was cancelled."), job="stopped")
         elif status.state == "finished" and resultFolder(self._job) is not None:
             if wasAtWork and self.session.parameterNode is not None:
-                self._say("busy", _("Showing the result..."), job="running")
-                # First the event loop, so that this is read.
-                qt.QTimer.singleShot(0, self.onShow)
+                self.onShow()
                 return
             # The module is not shown, or has just been opened.
             self._mayShow = settings.lastPrediction() == str(self._job.path)
@@ -238,28 +242,46 @@ class PredictPanel(Panel):
         self.look()
 
     def onShow(self, checked=False):
-        begun = time.monotonic()
+        self._stopShowing()
         self._mayShow = False
-        try:
-            scan = self._scan()
-            name = f"{scan.GetName()} {_('prediction')}"
-            result = self.session.results.add(resultFolder(self._job), scan, name)
-        except UserError as error:
-            self._say("error", str(error), job="failed")
+        self._showing = Steps(self._show(time.monotonic()), self._onShown)
+        self._say("busy", _("Showing the result..."), job="preparing")
+
+    def _show(self, begun):
+        """Show the result beside its scan: steps that return its name and how long all of it has taken."""
+        scan = yield from self._scan()
+        name = f"{scan.GetName()} {_('prediction')}"
+        result = yield from self.session.results.add(resultFolder(self._job), scan, name)
+        return result, self._seconds() or time.monotonic() - begun
+
+    def _onShown(self, shown, error):
+        self._showing = None
+        if error is not None:
+            self._say("error", problemText(error), job="failed")
             return
         settings.setLastPrediction("")
-        seconds = self._seconds() or time.monotonic() - begun
-        self.session.parameterNode.result = result
+        result, seconds = shown
+        if self.session.parameterNode is not None:  # the module may have been left meanwhile
+            self.session.parameterNode.result = result
         text = _("Done in {time}: {result}").format(time=duration(seconds), result=result)
         self._say("right", text, job="finished", result=True)
 
+    def _stopShowing(self):
+        if self._showing is not None:
+            self._showing.forget()
+        self._showing = None
+
     def _scan(self):
-        """The scan that was predicted; opened again where it is no longer in the scene."""
+        """The scan that was predicted; opened again where it is no longer in the scene: steps."""
         node = slicer.mrmlScene.GetNodeByID(self._scanID) if self._scanID else None
         image, bval, bvec = imageOf(self._job)
-        node = node or scanOf(slicer.mrmlScene, image) or openFiles(slicer.mrmlScene, image, bval, bvec)
+        node = node or scanOf(slicer.mrmlScene, image)
+        if node is None:
+            node = yield from openFiles(slicer.mrmlScene, image, bval, bvec)
+            yield
+            require_in_scene(node)
         self._scanID = node.GetID()
-        if self.session.parameterNode.scan is None:
+        if self.session.parameterNode is not None and self.session.parameterNode.scan is None:
             self.session.parameterNode.scan = node
         return node
 

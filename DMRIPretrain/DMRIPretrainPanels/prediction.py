@@ -1,7 +1,6 @@
 """Starts the job of a prediction, without PyTorch."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from DMRIPretrainLib.errors import UserError
@@ -14,6 +13,7 @@ from DMRIPretrainLib.studies.settings import PredictSettings
 
 from .background import libraryEnvironment, pythonExecutable
 from .scan_files import writer
+from .training_jobs import jobFolder
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ def starter(scan, wish, root):
         UserError: if the scan cannot be predicted.
     """
     write = writer(scan, root / "scans")
-    name = "".join(character if character.isalnum() or character in "._-" else "_" for character in scan.GetName())
-    folder = root / f"{name[:60]}-predict-{datetime.now():%Y%m%d-%H%M%S-%f}"
+    folder = jobFolder(root, "", f"{scan.GetName()[:60]} prediction")
     python, environment = pythonExecutable(), libraryEnvironment()
 
     def start():

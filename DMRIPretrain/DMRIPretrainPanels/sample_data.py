@@ -6,6 +6,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from DMRIPretrainLib.errors import UserError
+from DMRIPretrainLib.scene.steps import run_at_once
 
 from .scan_files import openFiles
 
@@ -76,7 +77,7 @@ def loadHardi():
             Path(logic.downloadFileIntoCache(_SERVER + name, f"StanfordHARDI-{name}", checksum))
             for name, checksum in _HARDI_FILES.items()
         )
-        scan = openFiles(slicer.mrmlScene, image, bval, bvec)
+        scan = run_at_once(openFiles(slicer.mrmlScene, image, bval, bvec))
     except (UserError, ValueError) as error:  # ValueError: no connection
         slicer.util.errorDisplay(str(error), _("The scan cannot be opened"))
         return []

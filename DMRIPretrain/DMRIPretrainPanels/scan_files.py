@@ -18,7 +18,7 @@ from DMRIPretrainLib.files import write_nifti
 from DMRIPretrainLib.scans.checks import check_gradients, raise_errors
 from DMRIPretrainLib.scans.fsl import find_side_file, read_fsl_gradients, write_fsl_gradients
 from DMRIPretrainLib.scene.geometry import affine_of, rigid_transform_to_world
-from DMRIPretrainLib.scene.scan_nodes import MINIMUM_VOLUMES, load_scan_node, node_to_scan
+from DMRIPretrainLib.scene.scan_nodes import MINIMUM_VOLUMES, load_scan_steps, node_to_scan
 
 #: Attributes of a scan node: its files, and what the node and the file were like then.
 _FILES = ("DMRIPretrain.Scan", "DMRIPretrain.Bval", "DMRIPretrain.Bvec")
@@ -42,7 +42,7 @@ class ScanFiles:
 
 
 def openScan(scene, path, ask):
-    """Load a scan from a file, and remember where it came from.
+    """Load a scan from a file, and remember where it came from: steps that return its node.
 
     Args:
         scene: where to.
@@ -53,18 +53,18 @@ def openScan(scene, path, ask):
         UserError: if it cannot be read, or a file is missing.
     """
     if not path.name.endswith(NIFTI):
-        return load_scan_node(scene, path)
+        return (yield from load_scan_steps(scene, path))
     bval, bvec = (_sideFile(path, kind, ask) for kind in ("bval", "bvec"))
-    return openFiles(scene, path, bval, bvec)
+    return (yield from openFiles(scene, path, bval, bvec))
 
 
 def openFiles(scene, image, bval, bvec):
-    """Load a scan from NIfTI and its files of gradients, and remember them.
+    """Load a scan from NIfTI and its files of gradients, and remember them: steps that return its node.
 
     Raises:
         UserError: if it cannot be read.
     """
-    node = load_scan_node(scene, image, bval=bval, bvec=bvec)
+    node = yield from load_scan_steps(scene, image, bval=bval, bvec=bvec)
     _remember(node, ScanFiles(image, bval, bvec))
     return node
 

@@ -8,9 +8,10 @@ from slicer.i18n import tr as _
 
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.scene.scan_nodes import node_to_scan
+from DMRIPretrainLib.scene.steps import require_in_scene
 
 from . import settings
-from .background import Command, Task
+from .background import Command, Steps, Task
 from .panel import Panel
 from .scan_files import openScan, problemOf, repair, writer
 from .words import light
@@ -27,6 +28,8 @@ class ScanPanel(Panel):
         self._described = None
         self._checks = {}
         self._running = None
+        self._opening = None
+        self._openingFile = ""
         self.ui.openButton.connect("clicked(bool)", self.onOpen)
         self.ui.checkButton.connect("clicked(bool)", self.onCheck)
         self.ui.repairButton.connect("clicked(bool)", self.onRepair)
@@ -40,9 +43,11 @@ class ScanPanel(Panel):
 
     def cleanup(self):
         self._stop()
+        self._stopOpening()
 
     def sceneAboutToClose(self):
         self._stop()
+        self._stopOpening()
         self._checks.clear()
         self._described = None
 
@@ -61,7 +66,7 @@ class ScanPanel(Panel):
         self.session.facts = self.session.facts.but(check=check.get("state", "unknown"))
         self._showCheck(check)
         facts = self.session.facts
-        self.ui.openButton.enabled = facts.canLoad
+        self.ui.openButton.enabled = facts.canLoad and self._opening is None
         self.ui.checkButton.enabled = facts.canCheck
         self.ui.checkButton.text = _("Check scan") if facts.check == "unknown" else _("Check again")
         self.ui.repairButton.visible = facts.check == "wrong"
@@ -95,6 +100,7 @@ class ScanPanel(Panel):
         self.ui.gradientLabel.text = light(*words[state]) if has else ""
         self.ui.noiseLabel.text = check.get("noise", "")
         findings = [light("error", self.session.facts.scanProblem)] if self.session.facts.scanProblem else []
+        findings += [light("busy", _("Opening {file}...").format(file=self._openingFile))] if self._opening else []
         findings += [light("warning", text) for text in check.get("findings", [])]
         self.ui.findingsLabel.text = "<br>".join(findings)
         self.ui.findingsLabel.visible = bool(findings)
@@ -107,17 +113,34 @@ class ScanPanel(Panel):
         if not path:
             return
         qt.QSettings().setValue(_FOLDER, str(Path(path).parent))
-        qt.QApplication.setOverrideCursor(qt.Qt.WaitCursor)
-        try:
-            node = openScan(slicer.mrmlScene, Path(path), self._askSideFile)
-        except UserError as error:
-            qt.QApplication.restoreOverrideCursor()
-            slicer.util.errorDisplay(str(error), _("The scan cannot be opened"))
-            return
-        qt.QApplication.restoreOverrideCursor()
+        self._openingFile = Path(path).name
+        self._opening = Steps(self._open(Path(path)), self._onOpened)
+        self.session.changed()
+
+    def _open(self, path):
+        node = yield from openScan(slicer.mrmlScene, path, self._askSideFile)
+        yield
+        require_in_scene(node)
         slicer.util.setSliceViewerLayers(background=node, foreground=None, label=None, fit=True)
-        self.session.parameterNode.scan = node
-        self.onCheck()
+        yield
+        require_in_scene(node)
+        return node
+
+    def _onOpened(self, node, error):
+        self._opening = None
+        if error is not None:
+            self.session.changed()
+            text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            slicer.util.errorDisplay(text, _("The scan cannot be opened"))
+        elif self.session.parameterNode is not None:  # the module may have been left meanwhile
+            self.session.parameterNode.scan = node
+            self.session.changed()
+            self.onCheck()
+
+    def _stopOpening(self):
+        if self._opening is not None:
+            self._opening.forget()
+        self._opening = None
 
     def _folder(self):
         folder = qt.QSettings().value(_FOLDER)

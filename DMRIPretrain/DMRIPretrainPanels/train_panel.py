@@ -232,7 +232,8 @@ class TrainPanel(Panel):
         self._problem = ""
         chosen, recipe, data = self.chosen(), RECIPES[self.ui.recipeBox.currentIndex], self.ui.dataPath.currentPath
         isFinetune = self.mode == FINETUNE
-        kind = chosen.tasks[0] if isFinetune else "pretraining"
+        task = chosen.tasks[0] if len(chosen.tasks) == 1 else "all tasks"
+        kind = task if isFinetune else "pretraining"
         folder = jobFolder(settings.jobsFolder(), self.ui.nameEdit.text, kind)
 
         def specification(export, table):

@@ -82,7 +82,11 @@ def labelSpecification(scans, tasks):
 
 def jobFolder(root, name, kind, now=None):
     """A folder for a new job that is not there yet, named by the user or after its kind and the time."""
-    stem = "".join(letter if letter.isalnum() or letter in "-_ ." else "_" for letter in name.strip()).strip(". ")
-    stem = stem or f"{kind} {(now or datetime.now()):%Y-%m-%d %H-%M-%S}"
+    stem = _plain(name) or f"{_plain(kind)} {(now or datetime.now()):%Y-%m-%d %H-%M-%S}"
     candidates = (root / (stem if number == 1 else f"{stem} {number}") for number in range(1, 10_000))
     return next(path for path in candidates if not os.path.exists(path))  # noqa: PTH110 - no error where a folder may not be read
+
+
+def _plain(name):
+    """What a folder may be called on all systems."""
+    return "".join(letter if letter.isalnum() or letter in "-_ ." else "_" for letter in name.strip())[:80].strip(". ")

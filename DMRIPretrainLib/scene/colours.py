@@ -97,7 +97,7 @@ def add_legend(
     legend.SetTitleText(title)
     # The texts grow with the legend, as far as the longest of them fits, and the title with them.
     longest = max((len(label.name) for label in labels), default=0)
-    legend.SetSize(min(max(0.07, 0.015 * longest), 0.4), min(0.035 * (len(labels) or numbers), 0.85))
+    legend.SetSize(min(max(0.07, 0.015 * longest), 0.4), min(0.045 * (len(labels) or numbers), 0.85))
     legend.SetPosition(0.98, 0.04)
     legend.SetVisibility(len(labels) <= _MOST_IN_LEGEND)
     if labels:

@@ -16,6 +16,7 @@ from .labels import Label
 from .result_maps import add_angle_map, add_label_map
 from .shown_result import ShownResult
 from .slice_layers import composite_nodes, refresh_legends, show_in_slices
+from .steps import Steps, require_in_scene, run_at_once
 from .subject_hierarchy import place_beside
 from .vector_volumes import values_of
 
@@ -65,14 +66,24 @@ def compare(first: ShownResult, second: ShownResult) -> Comparison:
     Raises:
         UserError: if their maps lie on different grids, or they have none in common.
     """
+    return run_at_once(compare_steps(first, second))
+
+
+def compare_steps(first: ShownResult, second: ShownResult) -> Steps[Comparison]:
+    """As :func:`compare`, step by step."""
     title = f"{first.name} to {second.name}"
     comparison = Comparison()
     if first.labels is not None and second.labels is not None:
-        comparison.labels = differing_labels(first.labels, second.labels, f"{title}: labels that differ")
+        name = f"{title}: labels that differ"
+        comparison.labels = yield from _differing_labels(first.labels, second.labels, name)
+        yield None
     if first.crossings is not None and second.crossings is not None:
-        comparison.counts = count_changes(first.crossings, second.crossings, f"{title}: fibre populations")
+        name = f"{title}: fibre populations"
+        comparison.counts = yield from _count_changes(first.crossings, second.crossings, name)
+        yield None
     if first.peaks is not None and second.peaks is not None:
-        comparison.angles = direction_angles(first.peaks, second.peaks, f"{title}: angle of the main direction")
+        name = f"{title}: angle of the main direction"
+        comparison.angles = yield from _direction_angles(first.peaks, second.peaks, name)
     if comparison == Comparison():
         raise UserError(
             f"{first.name}, {second.name}: expected maps of the same task, found none; choose other results"
@@ -90,12 +101,19 @@ def differing_labels(
     Raises:
         UserError: if they lie on different grids.
     """
+    return run_at_once(_differing_labels(first, second, name))
+
+
+def _differing_labels(
+    first: slicer.vtkMRMLLabelMapVolumeNode, second: slicer.vtkMRMLLabelMapVolumeNode, name: str
+) -> Steps[slicer.vtkMRMLLabelMapVolumeNode]:
     _require_same_grid(first, second)
     before, after = values_of(first), values_of(second)
     labels = labels_of_table(second.GetDisplayNode().GetColorNode())
     background = 1 + max([label.value for label in labels], default=0)
     labels = [*labels, Label(background, "background", (160, 160, 160))]
-    values = np.where(before == after, 0, np.where(after == 0, background, after))
+    values = yield lambda: np.where(before == after, 0, np.where(after == 0, background, after))
+    require_in_scene(second)
     return _add(second, add_label_map(second.GetScene(), name, values, affine_of(second), labels, "Differs, is now"))
 
 
@@ -109,10 +127,17 @@ def count_changes(
     Raises:
         UserError: if they lie on different grids.
     """
+    return run_at_once(_count_changes(first, second, name))
+
+
+def _count_changes(
+    first: slicer.vtkMRMLLabelMapVolumeNode, second: slicer.vtkMRMLLabelMapVolumeNode, name: str
+) -> Steps[slicer.vtkMRMLLabelMapVolumeNode]:
     _require_same_grid(first, second)
-    change = values_of(second).astype(int) - values_of(first)
+    before, after = values_of(first), values_of(second)
     labels = [Label(0, "as many", (0, 0, 0))] + [Label(4 + number, text, rgb) for number, text, rgb in _COUNT_CHANGES]
-    values = np.where(change == 0, 0, 4 + change).astype(np.uint8)
+    values = yield lambda: _changes(before, after)
+    require_in_scene(second)
     node = add_label_map(second.GetScene(), name, values, affine_of(second), labels, "Fibre populations, change")
     return _add(second, node)
 
@@ -130,12 +155,31 @@ def direction_angles(
     Raises:
         UserError: if they lie on different grids.
     """
+    return run_at_once(_direction_angles(first, second, name))
+
+
+def _direction_angles(
+    first: slicer.vtkMRMLVolumeNode, second: slicer.vtkMRMLVolumeNode, name: str
+) -> Steps[slicer.vtkMRMLScalarVolumeNode]:
     _require_same_grid(first, second)
-    main = [np.nan_to_num(values_of(node)[..., :3].astype(float)) for node in (first, second)]
+    before, after = values_of(first), values_of(second)
+    angles = yield lambda: _angles(before, after)
+    require_in_scene(second)
+    return _add(second, add_angle_map(second.GetScene(), name, angles, affine_of(second), "Angle", highest=90))
+
+
+def _changes(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """(X, Y, Z) 4 + the difference of counts, 0 where there is none."""
+    change = after.astype(int) - before
+    return np.where(change == 0, 0, 4 + change).astype(np.uint8)
+
+
+def _angles(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """(X, Y, Z) degrees between the first peaks of (X, Y, Z, 3 K)."""
+    main = [np.nan_to_num(peaks[..., :3].astype(float)) for peaks in (before, after)]
     lengths = np.linalg.norm(main[0], axis=-1) * np.linalg.norm(main[1], axis=-1)
     cosines = np.divide(np.abs((main[0] * main[1]).sum(axis=-1)), lengths, out=np.ones_like(lengths), where=lengths > 0)
-    angles = np.degrees(np.arccos(np.clip(cosines, 0, 1)))
-    return _add(second, add_angle_map(second.GetScene(), name, angles, affine_of(second), "Angle", highest=90))
+    return np.degrees(np.arccos(np.clip(cosines, 0, 1)))
 
 
 def show_side_by_side(

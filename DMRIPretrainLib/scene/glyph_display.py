@@ -1,7 +1,7 @@
 """Glyphs that follow the slice views."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +78,7 @@ class GlyphDisplay:
         schedule: called with a function that draws fODFs, for each move of a slice: may run it later, once the slice
             has come to rest, and then only the last one it was given. Until then the view shows none.
         make_canvas: what to draw with.
+        draw: whether to draw at once; else nothing is drawn before ``refresh`` or ``change``.
     """
 
     def __init__(
@@ -85,6 +86,8 @@ class GlyphDisplay:
         node: slicer.vtkMRMLScriptedModuleNode,
         schedule: Schedule = run_now,
         make_canvas: CanvasMaker = ModelCanvas,
+        *,
+        draw: bool = True,
     ) -> None:
         self.node = node
         #: Why nothing is shown, in words for the user; empty where all is well.
@@ -100,8 +103,10 @@ class GlyphDisplay:
         self._of_scene = _Observations()
         self._of_sources = _Observations()
         self._waiting = False
+        self._changing = False
         self._observe_scene()
-        self.refresh()
+        if draw:
+            self.refresh()
 
     @property
     def settings(self) -> GlyphSettings:
@@ -111,6 +116,15 @@ class GlyphDisplay:
     @settings.setter
     def settings(self, settings: GlyphSettings) -> None:
         set_settings(self.node, settings)
+
+    def change(self, settings: GlyphSettings) -> Iterator[None]:
+        """Set the settings; what is returned draws one slice after the other, so that a window stays alive between."""
+        self._changing = True
+        try:
+            set_settings(self.node, settings)
+        finally:
+            self._changing = False
+        return self._drawing()
 
     @property
     def field(self) -> OrientationField:
@@ -124,6 +138,11 @@ class GlyphDisplay:
 
     def refresh(self) -> None:
         """Read settings and volumes anew and draw everything."""
+        if not self._changing:
+            for _ in self._drawing():
+                pass
+
+    def _drawing(self) -> Iterator[None]:
         if self._scene is None or self._busy():
             self._waiting = self._scene is not None
             return
@@ -134,8 +153,14 @@ class GlyphDisplay:
             self._follow(slice_node)
         for follower in self._followers.values():
             follower.drawn = None
-            self._draw_slice(follower)
-        self._draw_volume()
+        for identifier in list(self._followers):
+            # While others had their turn the view may have gone, or its slice has moved and is drawn.
+            waiting = self._followers.get(identifier)
+            if waiting is not None and waiting.drawn is None:
+                self._draw_slice(waiting)
+                yield
+        if self._scene is not None:
+            self._draw_volume()
 
     def _read_field(self) -> None:
         """Find the arrays again, unless what they depend on is as before: how they look is no reason to."""
@@ -203,7 +228,10 @@ class GlyphDisplay:
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _on_node_added(self, _scene: Any, _event: str, added: slicer.vtkMRMLNode) -> None:
-        if added.IsA("vtkMRMLAbstractViewNode"):
+        if added.IsA("vtkMRMLSliceNode") and self._field_of is not None and not self._busy():
+            self._follow(added)
+            self._draw_slice(self._followers[added.GetID()])
+        elif added.IsA("vtkMRMLAbstractViewNode"):
             self.refresh()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
@@ -312,12 +340,13 @@ class GlyphDisplay:
 
 
 def attach_displays(
-    scene: slicer.vtkMRMLScene, displays: list[GlyphDisplay], schedule: Schedule = run_now
+    scene: slicer.vtkMRMLScene, displays: list[GlyphDisplay], schedule: Schedule = run_now, *, draw: bool = True
 ) -> list[GlyphDisplay]:
     """The displays that are still alive, and new ones for all other nodes: after a scene has been loaded."""
     alive = [display for display in displays if not display.closed]
     shown = {display.node.GetID() for display in alive}
-    return alive + [GlyphDisplay(node, schedule) for node in glyph_nodes(scene) if node.GetID() not in shown]
+    new = [node for node in glyph_nodes(scene) if node.GetID() not in shown]
+    return alive + [GlyphDisplay(node, schedule, draw=draw) for node in new]
 
 
 def plane_of(slice_node: slicer.vtkMRMLSliceNode) -> Plane:

@@ -1,29 +1,22 @@
-"""A folder of results as nodes beside the scan, all at once."""
+"""A folder of results as nodes beside the scan, at once or step by step."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import slicer
 
-from ..errors import UserError
 from ..tasks import maps
-from .geometry import affine_of, grid_shape, same_grid, world_affine
 from .glyph_node import CROSSING_PROBABILITIES, CROSSINGS, LABEL_PROBABILITIES, LABELS, add_glyph_node
-from .labels import Label, crossing_labels, labels_of
+from .labels import Label, crossing_labels
+from .result_content import ResultContent, ScanGrid, read_result
 from .result_maps import add_angle_map, add_crossing_map, add_entropy_map, add_label_map, add_probability_map
-from .scan_nodes import add_mean_b0
+from .scan_nodes import mean_b0_steps
 from .segmentation import add_segmentation
-from .shown_result import ShownResult, keep, unique_name
+from .shown_result import ShownResult, assign, mark, unique_name
 from .slice_layers import show_in_slices
-from .subject_hierarchy import add_folder, move_to_folder
-from .vector_volumes import add_vector_volume
-
-#: A colour table has an entry for every value up to the highest.
-_HIGHEST_LABEL = 100_000
+from .steps import Steps, require_in_scene, run_at_once
+from .subject_hierarchy import add_folder, move_to_folder, remove_folder, remove_with_display
+from .vector_volumes import add_vector_image
 
 
 def show_result(
@@ -48,177 +41,207 @@ def show_result(
     Raises:
         UserError: if there is no map, one cannot be read or lies on another grid than the scan.
     """
-    folder = Path(folder)
-    files = _read(folder, scan)
-    report = _read_report(folder)
-    if background is None:
-        is_scan = scan.IsA("vtkMRMLDiffusionWeightedVolumeNode")
-        background = add_mean_b0(scan) if is_scan else scan
-    name = unique_name(scan.GetScene(), name or folder.name)
-    shown = ShownResult(name, scan, background, add_folder(scan, name), report)
-    _add_segmentation(shown, files, labels)
-    _add_crossings(shown, files)
-    _add_orientation(shown, files)
-    if shown.segmentation is not None and shown.crossings is not None:
-        # Two areas of colour over each other say nothing: the tissues are outlined.
-        shown.segmentation.GetDisplayNode().SetVisibility2DFill(False)
-    show_in_slices(scan.GetScene(), background, over=shown.crossings)
-    return shown
+    return run_at_once(result_steps(folder, scan, name=name, background=background, labels=labels))
 
 
-@dataclass(frozen=True)
-class _Files:
-    """What a folder holds, by file name, and where it belongs."""
+def result_steps(
+    folder: Path,
+    scan: slicer.vtkMRMLVolumeNode,
+    *,
+    name: str | None = None,
+    background: slicer.vtkMRMLScalarVolumeNode | None = None,
+    labels: Sequence[Label] | None = None,
+) -> Steps[ShownResult]:
+    """As :func:`show_result`, step by step; nothing is seen, or counts as a result, before the last one.
 
-    maps: dict[str, np.ndarray]
-    affine: np.ndarray
-    transform: str | None
-
-
-def _read(folder: Path, scan: slicer.vtkMRMLVolumeNode) -> _Files:
-    readers = {
-        maps.SEGMENTATION: maps.load_labels,
-        maps.CROSSINGS: maps.load_labels,
-        maps.PEAKS: maps.load_peaks,
-        maps.FOD: maps.load_fod,
-        maps.SEGMENTATION_PROBABILITIES: maps.load_probabilities,
-        maps.CROSSINGS_PROBABILITIES: maps.load_probabilities,
-        maps.SEGMENTATION_UNCERTAINTY: maps.load_scalars,
-        maps.CROSSINGS_UNCERTAINTY: maps.load_scalars,
-        maps.ORIENTATION_UNCERTAINTY: maps.load_scalars,
-    }
-    present = {name: read for name, read in readers.items() if (folder / name).is_file()}
-    if not present:
-        raise UserError(f"{folder}: expected results such as {maps.SEGMENTATION}, found none; choose another folder")
-    arrays: dict[str, np.ndarray] = {}
-    transforms: dict[str | None, np.ndarray] = {}
-    for name, read in present.items():
-        try:
-            arrays[name], affine = read(folder / name)
-        except ImportError as error:
-            raise UserError(
-                f"{folder / name}: expected the packages that read it, {error.name} is missing; install the "
-                "requirements first"
-            ) from error
-        if read is maps.load_labels and arrays[name].max(initial=0) > _HIGHEST_LABEL:
-            raise UserError(
-                f"{folder / name}: expected label values up to {_HIGHEST_LABEL}, found {arrays[name].max()}; "
-                "number the labels anew"
-            )
-        transforms[_transform_of(folder / name, affine, arrays[name].shape, scan)] = affine
-    if len(transforms) > 1:
-        raise UserError(f"{folder}: expected maps on one grid, found several; predict the scan again")
-    (transform, affine), *_ = transforms.items()
-    return _Files(arrays, affine, transform)
-
-
-def _transform_of(path: Path, affine: np.ndarray, shape: tuple[int, ...], scan: slicer.vtkMRMLVolumeNode) -> str | None:
-    """Identifier of the transform that a map belongs under.
-
-    Results of the scan's file move with the scan; those of the scan as it lies in the world are there already.
+    Where it is broken off, or the scan or the background leaves the scene, no node of it stays.
     """
-    size = grid_shape(scan)
-    if same_grid(affine, shape, affine_of(scan), size):
-        return scan.GetTransformNodeID()
-    if scan.GetParentTransformNode() is not None and same_grid(affine, shape, world_affine(scan), size):
-        return None
-    raise UserError(
-        f"{path}: expected the grid of {scan.GetName()}, {size} voxels, found another with {tuple(shape[:3])}; choose "
-        "the scan that the results are of"
-    )
-
-
-def _read_report(folder: Path) -> dict[str, Any]:
-    """What is said beside the maps; names and colours have defaults, so that nothing is lost without it."""
+    folder, grid = Path(folder), ScanGrid.of(scan)
+    content = yield lambda: read_result(folder, grid, labels)
+    require_in_scene(scan)
+    making = _Making(scan, content)
     try:
-        report = json.loads((folder / maps.REPORT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return report if isinstance(report, dict) else {}
+        if background is None:
+            background = yield from _background_steps(making)
+        making.begin(name or folder.name, background)
+        for _ in making.add_nodes():
+            yield None
+            require_in_scene(scan)
+            require_in_scene(background)
+        return making.finish()
+    except BaseException:  # GeneratorExit too: whoever wanted the result has gone
+        making.undo()
+        raise
 
 
-def _place(shown: ShownResult, files: _Files, node: slicer.vtkMRMLTransformableNode, part: str, key: str = "") -> None:
-    move_to_folder(node, shown.folder)
-    node.SetAndObserveTransformNodeID(files.transform)
-    keep(shown, node, part, key)
+def _background_steps(making: "_Making") -> Steps[slicer.vtkMRMLScalarVolumeNode]:
+    if not making.scan.IsA("vtkMRMLDiffusionWeightedVolumeNode"):
+        return making.scan
+    background = yield from mean_b0_steps(making.scan)
+    making.nodes.append(background)
+    yield None
+    require_in_scene(making.scan)
+    require_in_scene(background)
+    return background
 
 
-def _add_segmentation(shown: ShownResult, files: _Files, labels: Sequence[Label] | None) -> None:
-    values = files.maps.get(maps.SEGMENTATION)
-    if values is None:
-        return
-    scene = shown.scan.GetScene()
-    labels = labels or labels_of(np.unique(values).tolist(), shown.report)
-    shown.segmentation = add_segmentation(scene, f"{shown.name} segmentation", values, files.affine, labels, shown.scan)
-    shown.labels = add_label_map(scene, f"{shown.name} labels", values, files.affine, labels, "Segmentation")
-    _place(shown, files, shown.segmentation, "segmentation")
-    _place(shown, files, shown.labels, "labels")
-    _add_sureness(shown, files, "segmentation", labels)
+class _Making:
+    """A result that is being made: its nodes become parts of it when all are there.
 
+    Args:
+        scan: what it is about.
+        content: what is added.
 
-def _add_crossings(shown: ShownResult, files: _Files) -> None:
-    values = files.maps.get(maps.CROSSINGS)
-    if values is None:
-        return
-    shown.crossings = add_crossing_map(shown.scan.GetScene(), f"{shown.name} crossings", values, files.affine)
-    _place(shown, files, shown.crossings, "crossings")
-    _add_sureness(shown, files, "crossings", crossing_labels())
+    Attributes:
+        nodes: those that were added so far.
+    """
 
+    def __init__(self, scan: slicer.vtkMRMLVolumeNode, content: ResultContent) -> None:
+        self.scan = scan
+        self.nodes: list[slicer.vtkMRMLNode] = []
+        self._scene = scan.GetScene()
+        self._content = content
+        self._shown: ShownResult | None = None
+        self._parts: list[tuple[slicer.vtkMRMLNode, str, str]] = []
 
-def _add_sureness(shown: ShownResult, files: _Files, task: str, labels: Sequence[Label]) -> None:
-    """Probabilities and uncertainty of a task whose answers are labels."""
-    scene = shown.scan.GetScene()
-    probabilities = files.maps.get(f"{task}_probabilities.nii.gz")
-    if probabilities is not None:
-        for index, label in enumerate(labels[: probabilities.shape[3]]):
-            if label.value:
-                of = f"{label.name} fibre populations" if task == "crossings" else label.name
-                node = add_probability_map(
-                    scene, f"{shown.name} probability of {of}", probabilities[..., index], files.affine
-                )
-                _place(shown, files, node, "probabilities", label.name)
-    entropy = files.maps.get(f"{task}_uncertainty.nii.gz")
-    if entropy is not None:
-        node = add_entropy_map(scene, f"{shown.name} uncertainty of {task}", entropy, files.affine)
-        _place(shown, files, node, "uncertainty", task)
+    @property
+    def shown(self) -> ShownResult:
+        """The result."""
+        assert self._shown is not None, "begin() comes first"
+        return self._shown
 
+    def begin(self, name: str, background: slicer.vtkMRMLScalarVolumeNode) -> None:
+        """Make the folder."""
+        name = unique_name(self._scene, name)
+        self._shown = ShownResult(name, self.scan, background, add_folder(self.scan, name), self._content.report)
 
-def _add_orientation(shown: ShownResult, files: _Files) -> None:
-    scene = shown.scan.GetScene()
-    spread = files.maps.get(maps.ORIENTATION_UNCERTAINTY)
-    if spread is not None:
-        name = f"{shown.name} uncertainty of direction"
-        node = add_angle_map(scene, name, spread, files.affine, "Uncertainty")
-        _place(shown, files, node, "uncertainty", "orientation")
-    shown.peaks = _add_vectors(shown, files, maps.PEAKS, "peaks", "peaks")
-    shown.fodf = _add_vectors(shown, files, maps.FOD, "fODF", "fodf")
-    if shown.peaks is None and shown.fodf is None:
-        return
-    inspected = {
-        LABELS: shown.labels,
-        LABEL_PROBABILITIES: _add_vectors(shown, files, maps.SEGMENTATION_PROBABILITIES, "probabilities of labels"),
-        CROSSINGS: shown.crossings,
-        CROSSING_PROBABILITIES: _add_vectors(
-            shown, files, maps.CROSSINGS_PROBABILITIES, "probabilities of fibre populations"
-        ),
-    }
-    shown.glyphs = add_glyph_node(
-        scene,
-        peaks=shown.peaks,
-        fodf=shown.fodf,
-        mask=shown.crossings,
-        uncertainty=shown.uncertainty.get("orientation"),
-        inspected={role: node for role, node in inspected.items() if node is not None},
-        name=f"{shown.name} glyphs",
-    )
-    keep(shown, shown.glyphs, "glyphs")
+    def add_nodes(self) -> Iterator[None]:
+        """Add one node after the other; nothing of them is shown yet."""
+        yield from self._add_segmentation()
+        yield from self._add_crossings()
+        yield from self._add_orientation()
 
+    def finish(self) -> ShownResult:
+        """Show it all at once."""
+        shown = self.shown
+        for node, part, key in self._parts:
+            mark(shown, node, part, key)
+        if shown.segmentation is not None:
+            display = shown.segmentation.GetDisplayNode()
+            display.SetVisibility(True)
+            if shown.crossings is not None:
+                # Two areas of colour over each other say nothing: the tissues are outlined.
+                display.SetVisibility2DFill(False)
+        show_in_slices(self._scene, shown.background, over=shown.crossings)
+        return shown
 
-def _add_vectors(
-    shown: ShownResult, files: _Files, file: str, what: str, part: str = ""
-) -> slicer.vtkMRMLVectorVolumeNode | None:
-    if file not in files.maps:
-        return None
-    node = add_vector_volume(shown.scan.GetScene(), files.maps[file], files.affine, f"{shown.name} {what}")
-    _place(shown, files, node, part)
-    return node
+    def undo(self) -> None:
+        """Take all nodes away again; colour tables stay, since other maps may share them."""
+        for node in reversed(self.nodes):
+            if node.GetScene() is self._scene:
+                remove_with_display(node)
+        if self._shown is not None:
+            remove_folder(self._scene, self._shown.folder)
+
+    def _keep(self, node: slicer.vtkMRMLNode, part: str, key: str = "") -> None:
+        self.nodes.append(node)
+        self._parts.append((node, part, key))
+        assign(self.shown, node, part, key)
+
+    def _place(self, node: slicer.vtkMRMLTransformableNode, part: str, key: str = "") -> None:
+        self._keep(node, part, key)
+        move_to_folder(node, self.shown.folder)
+        node.SetAndObserveTransformNodeID(self.scan.GetTransformNodeID() if self._content.moves else None)
+
+    def _add_segmentation(self) -> Iterator[None]:
+        content, shown = self._content, self.shown
+        values = content.maps.get(maps.SEGMENTATION)
+        if values is None:
+            return
+        segmentation = add_segmentation(
+            self._scene,
+            f"{shown.name} segmentation",
+            values,
+            content.affine,
+            content.labels,
+            self.scan,
+            ready=content.surfaces,
+        )
+        segmentation.GetDisplayNode().SetVisibility(False)
+        self._place(segmentation, "segmentation")
+        yield
+        name = f"{shown.name} labels"
+        labels = add_label_map(self._scene, name, values, content.affine, content.labels, "Segmentation")
+        self._place(labels, "labels")
+        yield
+        yield from self._add_sureness("segmentation", content.labels)
+
+    def _add_crossings(self) -> Iterator[None]:
+        values = self._content.maps.get(maps.CROSSINGS)
+        if values is None:
+            return
+        name = f"{self.shown.name} crossings"
+        self._place(add_crossing_map(self._scene, name, values, self._content.affine), "crossings")
+        yield
+        yield from self._add_sureness("crossings", crossing_labels())
+
+    def _add_sureness(self, task: str, labels: Sequence[Label]) -> Iterator[None]:
+        """Probabilities and uncertainty of a task whose answers are labels."""
+        content, of_what = self._content, self.shown.name
+        probabilities = content.maps.get(f"{task}_probabilities.nii.gz")
+        if probabilities is not None:
+            for index, label in enumerate(labels[: probabilities.shape[3]]):
+                if label.value:
+                    of = f"{label.name} fibre populations" if task == "crossings" else label.name
+                    name = f"{of_what} probability of {of}"
+                    node = add_probability_map(self._scene, name, probabilities[..., index], content.affine)
+                    self._place(node, "probabilities", label.name)
+                    yield
+        entropy = content.maps.get(f"{task}_uncertainty.nii.gz")
+        if entropy is not None:
+            node = add_entropy_map(self._scene, f"{of_what} uncertainty of {task}", entropy, content.affine)
+            self._place(node, "uncertainty", task)
+            yield
+
+    def _add_orientation(self) -> Iterator[None]:
+        shown = self.shown
+        spread = self._content.maps.get(maps.ORIENTATION_UNCERTAINTY)
+        if spread is not None:
+            name = f"{shown.name} uncertainty of direction"
+            node = add_angle_map(self._scene, name, spread, self._content.affine, "Uncertainty")
+            self._place(node, "uncertainty", "orientation")
+            yield
+        self._add_vectors(maps.PEAKS, "peaks", "peaks")
+        yield
+        self._add_vectors(maps.FOD, "fODF", "fodf")
+        yield
+        if shown.peaks is None and shown.fodf is None:
+            return
+        inspected = {
+            LABELS: shown.labels,
+            LABEL_PROBABILITIES: self._add_vectors(maps.SEGMENTATION_PROBABILITIES, "probabilities of labels"),
+            CROSSINGS: shown.crossings,
+            CROSSING_PROBABILITIES: self._add_vectors(
+                maps.CROSSINGS_PROBABILITIES, "probabilities of fibre populations"
+            ),
+        }
+        yield
+        glyphs = add_glyph_node(
+            self._scene,
+            peaks=shown.peaks,
+            fodf=shown.fodf,
+            mask=shown.crossings,
+            uncertainty=shown.uncertainty.get("orientation"),
+            inspected={role: node for role, node in inspected.items() if node is not None},
+            name=f"{shown.name} glyphs",
+        )
+        self._keep(glyphs, "glyphs")
+        yield
+
+    def _add_vectors(self, file: str, what: str, part: str = "") -> slicer.vtkMRMLVectorVolumeNode | None:
+        image = self._content.vectors.get(file)
+        if image is None:
+            return None
+        node = add_vector_image(self._scene, image, self._content.affine, f"{self.shown.name} {what}")
+        self._place(node, part)
+        return node

@@ -17,8 +17,9 @@ from ..errors import UserError
 from ..scans.gradient_table import DEFAULT_B0_THRESHOLD, GradientTable
 from ..scans.scan import Scan
 from .geometry import affine_of, rigid_transform_to_world, set_affine
+from .steps import Steps, require_in_scene, run_at_once
 from .subject_hierarchy import add_item, place_beside
-from .volumes import as_vtk_type, new_volume
+from .volumes import image_of, new_volume
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,18 @@ def load_scan_node(
     Raises:
         UserError: if something cannot be read or is wrong, or Slicer lacks the packages that read it.
     """
+    return run_at_once(load_scan_steps(scene, path, bval=bval, bvec=bvec))
+
+
+def load_scan_steps(
+    scene: slicer.vtkMRMLScene, path: Path, *, bval: Path | None = None, bvec: Path | None = None
+) -> Steps[slicer.vtkMRMLDiffusionWeightedVolumeNode]:
+    """As :func:`load_scan_node`, step by step."""
+    scan, image = yield lambda: _read(path, bval, bvec)
+    return _add_scan(scene, scan, image, _name_of(scan.path or Path(path)))
+
+
+def _read(path: Path, bval: Path | None, bvec: Path | None) -> tuple[Scan, vtk.vtkImageData]:
     try:
         from ..scans.checks import check_scan, raise_errors
         from ..scans.load import read_scan
@@ -55,7 +68,7 @@ def load_scan_node(
     raise_errors(findings, scan.path)
     for finding in findings:
         _log.warning("%s: %s", scan.path, finding.message)
-    return scan_to_node(scene, scan, _name_of(scan.path or Path(path)))
+    return scan, image_of(scan.signal)
 
 
 def _name_of(path: Path) -> str:
@@ -70,6 +83,12 @@ def scan_to_node(scene: slicer.vtkMRMLScene, scan: Scan, name: str) -> slicer.vt
     Raises:
         UserError: if it has fewer volumes than Slicer can save with their gradients.
     """
+    return _add_scan(scene, scan, image_of(scan.signal), name)
+
+
+def _add_scan(
+    scene: slicer.vtkMRMLScene, scan: Scan, image: vtk.vtkImageData, name: str
+) -> slicer.vtkMRMLDiffusionWeightedVolumeNode:
     count = scan.signal.shape[3]
     if count < MINIMUM_VOLUMES:
         raise UserError(
@@ -82,7 +101,7 @@ def scan_to_node(scene: slicer.vtkMRMLScene, scan: Scan, name: str) -> slicer.vt
     node.SetBValues(_to_vtk(scan.gradients.bvals))
     node.SetMeasurementFrameMatrix(vtk.vtkMatrix4x4())
     set_affine(node, scan.affine)
-    slicer.util.updateVolumeFromArray(node, as_vtk_type(scan.signal).transpose(2, 1, 0, 3))
+    node.SetAndObserveImageData(image)
     node.CreateDefaultDisplayNodes()
     add_item(node)
     return node
@@ -125,19 +144,34 @@ def add_mean_b0(node: slicer.vtkMRMLDiffusionWeightedVolumeNode) -> slicer.vtkMR
 
     Where there is no b0 it is the mean of all volumes.
     """
-    signal = slicer.util.arrayFromVolume(node)
+    return run_at_once(mean_b0_steps(node))
+
+
+def mean_b0_steps(
+    node: slicer.vtkMRMLDiffusionWeightedVolumeNode,
+) -> Steps[slicer.vtkMRMLScalarVolumeNode]:
+    """As :func:`add_mean_b0`, step by step."""
+    signal = slicer.util.arrayFromVolume(node)  # keeps the memory alive, even if the node goes
     is_b0 = vtk_to_numpy(node.GetBValues()) <= DEFAULT_B0_THRESHOLD
     indices = np.flatnonzero(is_b0) if is_b0.any() else np.arange(signal.shape[3])
+    mean, window = yield lambda: _mean(signal, indices)
+    require_in_scene(node)
+    name = f"{node.GetName()} {'mean b0' if is_b0.any() else 'mean'}"
+    volume = new_volume(node.GetScene(), name, mean.transpose(2, 1, 0), affine_of(node))
+    volume.GetDisplayNode().AutoWindowLevelOff()
+    volume.GetDisplayNode().SetWindowLevelMinMax(*window)
+    place_beside(volume, node)
+    return volume
+
+
+def _mean(signal: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
+    """Mean of some volumes, and from where to where its brightness goes."""
     mean = np.zeros(signal.shape[:3], dtype=np.float32)
     for index in indices:
         mean += signal[..., index]
-    name = f"{node.GetName()} {'mean b0' if is_b0.any() else 'mean'}"
-    volume = new_volume(node.GetScene(), name, (mean / len(indices)).transpose(2, 1, 0), affine_of(node))
-    low, high = np.percentile(mean[mean > 0] / len(indices), (1, 99)) if mean.any() else (0.0, 1.0)
-    volume.GetDisplayNode().AutoWindowLevelOff()
-    volume.GetDisplayNode().SetWindowLevelMinMax(float(low) / 2, float(high))
-    place_beside(volume, node)
-    return volume
+    mean /= len(indices)
+    low, high = np.percentile(mean[mean > 0], (1, 99)) if mean.any() else (0.0, 1.0)
+    return mean, (float(low) / 2, float(high))
 
 
 def _measurement_frame(node: slicer.vtkMRMLDiffusionWeightedVolumeNode) -> np.ndarray:

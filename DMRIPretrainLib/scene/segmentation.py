@@ -1,18 +1,20 @@
 """Labels as a segmentation: names, colours and codes, shown in slices and as surfaces in 3D."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import slicer
 import slicer.util
 import vtk
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtk.util.numpy_support import vtk_to_numpy
 
 from ..errors import UserError
 from .geometry import affine_of, grid_shape
 from .labels import Label
 from .subject_hierarchy import add_item, place_beside
-from .volumes import as_vtk_type
+from .surfaces import closed_surface
+from .volumes import image_of
 
 #: Smoothing of the surfaces, 0 to 1: enough to lose the steps of voxels, and not the gyri.
 _SMOOTHING = 0.5
@@ -30,6 +32,7 @@ def add_segmentation(
     beside: slicer.vtkMRMLVolumeNode | None = None,
     *,
     surfaces: bool = True,
+    ready: Mapping[int, vtk.vtkPolyData] = MappingProxyType({}),
 ) -> slicer.vtkMRMLSegmentationNode:
     """Add a segmentation.
 
@@ -40,7 +43,8 @@ def add_segmentation(
         affine: (4, 4) voxel indices to RAS mm.
         labels: name and colour of each; one that does not occur becomes an empty segment.
         beside: the scan: its neighbour in the subject hierarchy, and under the same parent transform.
-        surfaces: whether to make surfaces for the 3D views.
+        surfaces: whether there are surfaces in the 3D views.
+        ready: those that ``surfaces_of`` has made already, by the value of the label; others are made.
 
     Returns:
         The node. The identifiers of its segments are the names of the labels, with the value where two are alike.
@@ -53,7 +57,7 @@ def add_segmentation(
     for label in labels:
         if label.value:
             unique = label.name if names.count(label.name) == 1 else f"{label.name} {label.value}"
-            segmentation.AddSegment(_segment(label, image), unique)
+            segmentation.AddSegment(_segment(label, image, ready.get(label.value)), unique)
     geometry = slicer.vtkSegmentationConverter.SerializeImageGeometry(image)
     segmentation.SetConversionParameter(
         slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName(), geometry
@@ -79,6 +83,11 @@ def show_surfaces(node: slicer.vtkMRMLSegmentationNode) -> None:
     node.GetDisplayNode().SetPreferredDisplayRepresentationName3D(
         slicer.vtkSegmentationConverter.GetClosedSurfaceRepresentationName()
     )
+
+
+def surfaces_of(values: np.ndarray, affine: np.ndarray, labels: Sequence[Label]) -> dict[int, vtk.vtkPolyData]:
+    """Surfaces of labels by their value, for ``add_segmentation``; may run in a thread."""
+    return {label.value: closed_surface(values, affine, label.value, _SMOOTHING) for label in labels if label.value}
 
 
 def show_segment(
@@ -142,7 +151,7 @@ def labels_in(
     return np.array([0, *own], dtype=np.int32)[places]
 
 
-def _segment(label: Label, image: slicer.vtkOrientedImageData) -> slicer.vtkSegment:
+def _segment(label: Label, image: slicer.vtkOrientedImageData, surface: vtk.vtkPolyData | None) -> slicer.vtkSegment:
     """All segments share one image of labels: they cannot overlap, and need a fraction of the memory."""
     segment = slicer.vtkSegment()
     segment.SetName(label.name)
@@ -150,14 +159,15 @@ def _segment(label: Label, image: slicer.vtkOrientedImageData) -> slicer.vtkSegm
     segment.SetLabelValue(label.value)
     if label.terminology is not None:
         segment.SetTag(segment.GetTerminologyEntryTagName(), label.terminology)
-    segment.AddRepresentation(slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName(), image)
+    converter = slicer.vtkSegmentationConverter
+    segment.AddRepresentation(converter.GetBinaryLabelmapRepresentationName(), image)
+    if surface is not None:
+        segment.AddRepresentation(converter.GetClosedSurfaceRepresentationName(), surface)
     return segment
 
 
 def _oriented_image(values: np.ndarray, affine: np.ndarray) -> slicer.vtkOrientedImageData:
-    values = as_vtk_type(values)
     image = slicer.vtkOrientedImageData()
+    image.ShallowCopy(image_of(values))
     image.SetImageToWorldMatrix(slicer.util.vtkMatrixFromArray(np.asarray(affine, dtype=float)))
-    image.SetDimensions(values.shape)
-    image.GetPointData().SetScalars(numpy_to_vtk(values.ravel(order="F"), deep=True))
     return image

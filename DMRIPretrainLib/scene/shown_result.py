@@ -47,8 +47,8 @@ class ShownResult:
     glyphs: slicer.vtkMRMLScriptedModuleNode | None = None
 
 
-def keep(shown: ShownResult, node: slicer.vtkMRMLNode, part: str, key: str = "") -> None:
-    """Make a node part of a result.
+def mark(shown: ShownResult, node: slicer.vtkMRMLNode, part: str, key: str = "") -> None:
+    """Let a node be found as part of a result, in a saved scene too.
 
     Args:
         shown: the result.
@@ -61,7 +61,6 @@ def keep(shown: ShownResult, node: slicer.vtkMRMLNode, part: str, key: str = "")
     node.SetAttribute(_KEY, key)
     node.SetNodeReferenceID(_SCAN, shown.scan.GetID())
     node.SetNodeReferenceID(_BACKGROUND, shown.background.GetID())
-    _assign(shown, node, part, key)
 
 
 def shown_results(scene: slicer.vtkMRMLScene) -> list[ShownResult]:
@@ -80,7 +79,7 @@ def shown_results(scene: slicer.vtkMRMLScene) -> list[ShownResult]:
         item = hierarchy.GetItemByDataNode(node)
         if item != hierarchy.GetInvalidItemID():
             shown.folder = hierarchy.GetItemParent(item)
-        _assign(shown, node, node.GetAttribute(_PART) or "", node.GetAttribute(_KEY) or "")
+        assign(shown, node, node.GetAttribute(_PART) or "", node.GetAttribute(_KEY) or "")
     return list(found.values())
 
 
@@ -91,7 +90,8 @@ def unique_name(scene: slicer.vtkMRMLScene, name: str) -> str:
     return next(candidate for candidate in names if candidate not in taken)
 
 
-def _assign(shown: ShownResult, node: slicer.vtkMRMLNode, part: str, key: str) -> None:
+def assign(shown: ShownResult, node: slicer.vtkMRMLNode, part: str, key: str) -> None:
+    """Make a node part of a result that is in hand; arguments as for :func:`mark`."""
     if part in _SEVERAL:
         getattr(shown, part)[key] = node
     elif part:

@@ -7,10 +7,11 @@ Peaks and fODFs are in the world frame (RAS), whatever the orientation of the vo
 import numpy as np
 import slicer
 import vtk
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtk.util.numpy_support import vtk_to_numpy
 
 from ..errors import UserError
 from .geometry import rigid_transform_to_world, set_affine
+from .volumes import image_of
 
 
 def add_vector_volume(
@@ -27,14 +28,18 @@ def add_vector_volume(
     Returns:
         The node; it is saved as NRRD.
     """
-    values = np.asarray(values, dtype=np.float32)
-    shape = values.shape[:3]
-    image = vtk.vtkImageData()
-    image.SetDimensions(*shape)
-    rows = values.reshape(*shape, -1).transpose(2, 1, 0, 3)
-    scalars = numpy_to_vtk(np.ascontiguousarray(rows).reshape(-1, rows.shape[3]), deep=True)
-    scalars.SetName("ImageScalars")
-    image.GetPointData().SetScalars(scalars)
+    return add_vector_image(scene, vector_image(values), affine, name)
+
+
+def vector_image(values: np.ndarray) -> vtk.vtkImageData:
+    """The image of such a volume; see ``add_vector_volume`` and ``volumes.image_of``."""
+    return image_of(np.asarray(values, dtype=np.float32).reshape(*values.shape[:3], -1))
+
+
+def add_vector_image(
+    scene: slicer.vtkMRMLScene, image: vtk.vtkImageData, affine: np.ndarray, name: str
+) -> slicer.vtkMRMLVectorVolumeNode:
+    """Add an image of ``vector_image`` to a scene; see ``add_vector_volume``."""
     node = slicer.vtkMRMLVectorVolumeNode()
     node.SetName(scene.GenerateUniqueName(name))
     set_affine(node, affine)

@@ -1,8 +1,9 @@
-"""Maps as scalar volumes: probabilities, uncertainty, angles."""
+"""Arrays as images, and maps as scalar volumes: probabilities, uncertainty, angles."""
 
 import numpy as np
 import slicer
-import slicer.util
+import vtk
+from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
 
 from .geometry import set_affine
 
@@ -25,9 +26,27 @@ def new_volume(
     """
     node = scene.AddNewNodeByClass(node_class, name)
     set_affine(node, affine)
-    slicer.util.updateVolumeFromArray(node, as_vtk_type(values).transpose(2, 1, 0))
+    node.SetAndObserveImageData(image_of(values))
     node.CreateDefaultDisplayNodes()
     return node
+
+
+def image_of(values: np.ndarray) -> vtk.vtkImageData:
+    """A copy of an array as an image; of large ones best made in a thread, since NumPy copies without stopping others.
+
+    Args:
+        values: (X, Y, Z) or (X, Y, Z, C) of any real type, one component for each C.
+
+    Returns:
+        The image, with origin 0 and spacing 1, as volume nodes hold it.
+    """
+    values = as_vtk_type(values)
+    image = vtk.vtkImageData()
+    image.SetDimensions(*values.shape[:3])
+    image.AllocateScalars(get_vtk_array_type(values.dtype), values[0, 0, 0].size)
+    scalars = vtk_to_numpy(image.GetPointData().GetScalars())
+    scalars.reshape(*values.shape[2::-1], -1).T[...] = values.reshape(*values.shape[:3], -1).transpose(3, 0, 1, 2)
+    return image
 
 
 def as_vtk_type(values: np.ndarray) -> np.ndarray:

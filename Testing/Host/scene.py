@@ -60,7 +60,9 @@ def make(folder: Path) -> World:
     application_logic = slicer.vtkSlicerApplicationLogic()
     application_logic.SetHomeDirectory(str(folder))
     application_logic.SetShareDirectory("share")
-    (folder / "share" / "ColorFiles").mkdir(parents=True, exist_ok=True)
+    colours = folder / "share" / "ColorFiles"
+    colours.mkdir(parents=True, exist_ok=True)
+    (colours / "GenericColors.txt").write_text(_label_colours(), encoding="utf-8")
     application_logic.SetTemporaryPath(str(folder))
     application_logic.SetMRMLScene(scene)
     application_logic.SetSliceLogics(vtk.vtkCollection())
@@ -99,3 +101,12 @@ def _add_item(scene: Any, node: Any) -> None:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     if hierarchy is not None and hierarchy.GetItemByDataNode(node) == hierarchy.GetInvalidItemID():
         hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+
+
+def _label_colours() -> str:
+    """The table that label maps get by default; the application brings one of its own."""
+    rows = ["0 background 0 0 0 0"]
+    for label in range(1, 65):
+        red, green, blue = (60 + (label * step) % 180 for step in (67, 113, 151))
+        rows.append(f"{label} label_{label} {red} {green} {blue} 255")
+    return "\n".join(rows) + "\n"

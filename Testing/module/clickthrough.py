@@ -1,7 +1,8 @@
 """Clicks through the whole module as a user does, with real workers, and keeps a picture of every stage.
 
-``make clickthrough``, or ``make clickthrough SCAN=path/to/dwi.nii.gz PICTURES=folder``. It ends with 1 where something
-raised, where VTK printed an error, or where a stage did not come to its end.
+``make clickthrough``, or ``make clickthrough SCAN=path/to/dwi.nii.gz PICTURES=folder``. ``SCAN=sample`` takes the brain
+that comes with the module and learns from its true tissue, as the tutorial in README does. It ends with 1 where
+something raised, where VTK printed an error, or where a stage did not come to its end.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from Testing.Host.heartbeat import Heartbeat
 from Testing.Host.host import Host, HostUnavailableError, start
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+SAMPLE = "sample"
 #: A brain for developers, not part of the product.
 BRAIN = REPOSITORY.parent / "shared/data/toshiba_60dir_b1500/dwi.nii.gz"
 PICTURES = REPOSITORY / "build/clickthrough"
@@ -43,11 +45,11 @@ class Visit:
 
     Args:
         host: where the module runs.
-        scan: file of a scan, b-values and b-vectors beside it.
+        scan: file of a scan, b-values and b-vectors beside it; None for the sample.
         pictures: folder for a picture of each stage.
     """
 
-    def __init__(self, host: Host, scan: Path, pictures: Path) -> None:
+    def __init__(self, host: Host, scan: Path | None, pictures: Path) -> None:
         self.host, self.scan, self.pictures = host, scan, pictures
         self.stages: list[Stage] = []
         self.module: Any = None
@@ -97,15 +99,22 @@ def check_computer(visit: Visit) -> None:
 
 
 def load_scan(visit: Visit) -> None:
-    """A scan from a file; it is checked at once."""
+    """A scan from a file, which is checked at once, or from Sample Data."""
     pointer.click(visit.panel("SetUpPanel").ui.section)
-    visit.host.dialogs.answer("open file", str(visit.scan))
-    pointer.click(visit.panel("ScanPanel").ui.openButton)
+    panel = visit.panel("ScanPanel")
+    if visit.scan is None:
+        scan, _tissue = load_sample()
+        pointer.choose(panel.ui.scanSelector, scan.GetName())
+    else:
+        visit.host.dialogs.answer("open file", str(visit.scan))
+        pointer.click(panel.ui.openButton)
     visit.wait(lambda: visit.module.session.parameterNode.scan is not None, "the scan")
 
 
 def check_scan(visit: Visit) -> None:
     """The traffic light of the gradients."""
+    if visit.module.session.facts.check == "unknown":
+        pointer.click(visit.panel("ScanPanel").ui.checkButton)
     visit.wait(lambda: visit.module.session.facts.check not in ("unknown", "running"), "the check of the scan")
 
 
@@ -155,35 +164,41 @@ def inspect(visit: Visit) -> None:
     view = visit.host.layout_manager.sliceWidget("Red").sliceView()
     middle = view.rect().center()
     pointer.drag(view, (middle.x(), middle.y()), (middle.x() + 40, middle.y() + 60))
+    visit.host.settle(0.5)
     pointer.require_reachable(ui.inspectorLabel)
-    visit.host.settle(0.3)
 
 
 def add_cases(visit: Visit) -> None:
-    """Two scans of the scene without labels."""
+    """Two scans of the scene without labels; or the sample with its true tissue."""
     view = visit.panel("ViewPanel").ui
     pointer.choose(view.kindBox, "peaks")
     pointer.click(view.fourButton)
     ui = visit.panel("TrainPanel").ui
     visit.unfold(ui.section)
-    second = second_scan(visit)
-    pointer.choose(view.resultBox, view.resultBox.currentText())  # the sample has come before it in the views
-    for name in (visit.module.session.parameterNode.scan.GetName(), second.GetName()):
+    names = [visit.module.session.parameterNode.scan.GetName()]
+    if visit.scan is None:
+        pointer.choose(ui.caseLabelsSelector, f"{names[0]}, true tissue")
+    else:
+        names.append(load_sample()[0].GetName())
+        pointer.choose(view.resultBox, view.resultBox.currentText())  # the sample has come before it in the views
+        pointer.choose(ui.taskBox, "All three")
+    for name in names:
         pointer.choose(ui.caseScanSelector, name)
         pointer.click(ui.addCaseButton)
-    pointer.choose(ui.taskBox, "All three")
 
 
-def second_scan(visit: Visit) -> Any:
-    """The sample of the module, as a user finds it in Sample Data."""
+def load_sample() -> Any:
+    """Nodes of the scan and the tissue that come with the module, as by a click in Sample Data."""
     import SampleData
 
-    return SampleData.press("DMRIPretrainBrain")[0]
+    return SampleData.press("DMRIPretrainBrain")
 
 
 def make_labels(visit: Visit) -> None:
-    """Reference labels by DIPY."""
+    """Reference labels by DIPY, for scans that have none."""
     panel = visit.panel("TrainPanel")
+    if panel.facts.labelled == panel.facts.cases:
+        return
     pointer.click(panel.ui.labelButton)
     visit.wait(lambda: panel.facts.labelling, "the start of the labels")
     visit.host.settle(2)
@@ -300,11 +315,12 @@ def require(condition: object, text: str) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Click through; 0 where all went well, 1 where it did not, 2 where it could not begin."""
     parser = argparse.ArgumentParser(prog="clickthrough", description=__doc__.splitlines()[0])
-    parser.add_argument("--scan", type=Path, default=BRAIN, help="NIfTI with bval and bvec beside it")
+    parser.add_argument("--scan", default=str(BRAIN), help=f'NIfTI with bval and bvec beside it, or "{SAMPLE}"')
     parser.add_argument("--pictures", type=Path, default=PICTURES, help="folder for a picture of every stage")
     options = parser.parse_args(arguments)
-    if not options.scan.is_file():
-        return complain(f"{options.scan}: expected a scan, found none; name one: make clickthrough SCAN=dwi.nii.gz", 2)
+    scan = None if options.scan == SAMPLE else Path(options.scan).resolve()
+    if scan is not None and not scan.is_file():
+        return complain(f"{scan}: expected a scan, found none; name one: make clickthrough SCAN=dwi.nii.gz", 2)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the workers: the window needs a processor as well
     try:
         host = start()
@@ -316,7 +332,7 @@ def main(arguments: list[str] | None = None) -> int:
         import qt
 
         qt.QSettings().setValue("DMRIPretrain/JobsFolder", jobs)
-        visit = Visit(host, options.scan.resolve(), options.pictures.resolve())
+        visit = Visit(host, scan, options.pictures.resolve())
         host.exceptions.install()
         try:
             with fail_on_hidden(host.exceptions):

@@ -1,7 +1,41 @@
 """Opening, leaving and reloading the module."""
 
+import json
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+#: Opens the module as the first one of a fresh Slicer, which keeps compiled files.
+_OPEN_COLD = """
+import json, sys, time
+from pathlib import Path
+from Testing.Host.host import start
+from Testing.Host.pythonqt import rewrite
+
+host = start()
+host.load(Path("DMRIPretrain"))
+for file in Path("DMRIPretrain").resolve().rglob("*.py"):
+    rewrite.compile_source(file.read_bytes(), str(file))
+host.window.show()
+host.settle(0.5)
+import slicer
+known, begun = set(sys.modules), time.thread_time()
+slicer.util.selectModule("DMRIPretrain")
+seconds = time.thread_time() - begun
+print(json.dumps({"seconds": seconds, "imported": sorted({name.split(".")[0] for name in set(sys.modules) - known})}))
+"""
+
+
+def test_opening_is_quick_cold_as_well(slicer_host: Any) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _OPEN_COLD], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert "DMRIPretrainPanels" in answer["imported"]
+    assert not {"torch", "nibabel", "scipy", "dipy", "monai", "nrrd"} & set(answer["imported"])
+    assert answer["seconds"] < 0.5
 
 
 def test_opening_adds_nothing_to_the_scene_but_the_parameters(host: Any, module: Any) -> None:

@@ -40,9 +40,8 @@ def test_one_click_leads_to_maps_and_glyphs_and_slicer_stays_alive(host: Any, mo
         assert not ready.ui.predictButton.isEnabled()
         assert ready.ui.progressBar.isVisible()
         host.wait_until(lambda: ready._status.latest.get("progress"), 120, "progress")
-    # The aim is 0.1 s; where two cores are busy with the worker, the window may wait longer for its turn.
-    assert beat.longest < 0.3
-    wait_for(host, module, "finished")
+        wait_for(host, module, "finished")
+    assert beat.longest_work < 0.1
     assert "Done" in ready.ui.statusLabel.text()
     result = module.session.results.find(module.session.parameterNode.result)
     assert result.segmentation is not None
@@ -63,6 +62,34 @@ def test_a_cancelled_prediction_leaves_nothing_in_the_scene(host: Any, module: A
     assert "cancelled" in ready.ui.statusLabel.text()
     assert module.session.results.names() == []
     assert ready.ui.predictButton.isEnabled()
+
+
+def test_a_scene_that_is_closed_while_the_result_comes_holds_nothing_of_it(host: Any, module: Any, ready: Any) -> None:
+    import slicer
+
+    pointer.click(ready.ui.predictButton)
+    host.wait_until(lambda: ready._showing is not None, 120, "the result")
+    host.wait_until(lambda: slicer.util.getNodes("*prediction*"), 30, "its first node")
+    assert module.session.results.names() == []
+    slicer.mrmlScene.Clear(0)
+    host.settle(0.3)
+    assert slicer.util.getNodes("*prediction*") == {}
+    assert module.session.facts.job == "finished"
+    # It is not lost: the scan is opened again, and the result beside it.
+    pointer.click(ready.ui.showButton)
+    host.wait_until(lambda: not module.session.facts.atWork, 60, "the result")
+    assert module.session.results.names() == [module.session.parameterNode.result]
+
+
+def test_a_scan_that_is_removed_while_its_result_comes_takes_it_along(host: Any, module: Any, ready: Any) -> None:
+    import slicer
+
+    pointer.click(ready.ui.predictButton)
+    host.wait_until(lambda: slicer.util.getNodes("*prediction*"), 120, "the first node of the result")
+    slicer.mrmlScene.RemoveNode(module.session.parameterNode.scan)
+    host.wait_until(lambda: not module.session.facts.atWork, 30, "the end")
+    assert slicer.util.getNodes("*prediction*") == {}
+    assert "removed" in ready.ui.statusLabel.text()
 
 
 def test_a_killed_process_is_noticed_and_said(host: Any, module: Any, ready: Any) -> None:

@@ -23,6 +23,7 @@ def scan_file(shared_data: Path, tmp_path: Path) -> Path:
 def open_file(host: Any, panel: Any, path: Path) -> Any:
     host.dialogs.answer("open file", str(path))
     pointer.click(panel("ScanPanel").ui.openButton)
+    host.wait_until(lambda: panel("ScanPanel")._opening is None, 60, "opening")
     return panel("ScanPanel").scan
 
 
@@ -34,18 +35,19 @@ def checked(host: Any, module: Any) -> str:
 def test_a_file_is_opened_described_shown_and_checked(host: Any, module: Any, panel: Any, scan_file: Path) -> None:
     import slicer
 
-    node = open_file(host, panel, scan_file)
+    with Heartbeat() as beat:
+        node = open_file(host, panel, scan_file)
+        host.settle(0.3)
+    assert beat.longest_work < 0.1
     ui = panel("ScanPanel").ui
     assert ui.tableLabel.text() == "1 b0 + 20 \u00d7 2500 s/mm\u00b2"
     assert ui.voxelsLabel.text() == "49 \u00d7 64 \u00d7 39 of 3 \u00d7 3 \u00d7 3 mm"
     composite = slicer.util.getNode("vtkMRMLSliceCompositeNodeRed")
     assert composite.GetBackgroundVolumeID() == node.GetID()
     assert not ui.checkButton.isEnabled()
-    host.settle(0.5)  # what opening the scan has left to draw
     with Heartbeat() as beat:
         assert checked(host, module) == "right"
-    # The aim is 0.1 s; where two cores are busy with the worker, the window may wait longer for its turn.
-    assert beat.longest < 0.3
+    assert beat.longest_work < 0.1
     assert "fit the image" in ui.gradientLabel.text()
     assert "(b 2500)" in ui.noiseLabel.text()
     assert not ui.repairButton.isVisible()
@@ -86,7 +88,7 @@ def test_missing_side_files_are_asked_for(host: Any, module: Any, panel: Any, sc
     host.dialogs.answer("open file", str(scan_file))
     host.dialogs.answer("open file", str(away / "vectors.txt"))
     pointer.click(panel("ScanPanel").ui.openButton)
-    assert panel("ScanPanel").scan is not None
+    host.wait_until(lambda: panel("ScanPanel").scan is not None, 60, "opening")
     assert checked(host, module) == "right"
 
 

@@ -58,8 +58,7 @@ def test_training_on_scans_of_the_scene_stopped_resumed_and_used(
         job = train.jobs.watch.job
         assert job.path == tmp_path / "jobs" / "tissue"
         host.wait_until(lambda: "score" in train.jobs.watch.curves.by_name, 60, "the first measurement")
-    # A training takes the processor at the same time: on a free one these are under 0.1 s.
-    assert beat.longest < 0.5
+    assert beat.longest_work < 0.1
     pointer.click(train.ui.curvesBox)
     host.wait_until(lambda: len(train.jobs.watch.curves.by_name["score"]) >= 3, 60, "a curve")
     host.settle(0.3)
@@ -252,6 +251,7 @@ def test_the_start_and_the_result_are_compared_side_by_side(
     assert compare.ui.compareLabel.text() == ""
     _keep_picture(host, "compared")
     pointer.click(compare.ui.differencesButton)
+    host.wait_until(lambda: not compare.comparing, 30, "the maps of differences")
     assert slicer.util.getNodes(f"{names[0]} to {names[1]}*")
 
 

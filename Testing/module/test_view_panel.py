@@ -36,8 +36,10 @@ def result_folder(small_scan: Any, tmp_path: Path) -> Any:
 @pytest.fixture
 def shown(host: Any, module: Any, panel: Any, small_scan: Any, result_folder: Any) -> Any:
     """The panel with a result in the scene."""
+    from DMRIPretrainLib.scene.steps import run_at_once
+
     node = small_scan()
-    name = module.session.results.add(result_folder(node, "first"), node, "first")
+    name = run_at_once(module.session.results.add(result_folder(node, "first"), node, "first"))
     module.session.parameterNode.scan = node
     module.session.parameterNode.result = name
     for other in module.panels:
@@ -113,8 +115,10 @@ def test_surfaces_and_opacity(host: Any, shown: Any) -> None:
 def test_another_result_takes_the_place_of_the_first(
     host: Any, module: Any, shown: Any, small_scan: Any, result_folder: Any
 ) -> None:
+    from DMRIPretrainLib.scene.steps import run_at_once
+
     node = module.session.parameterNode.scan
-    second = module.session.results.add(result_folder(node, "second"), node, "second")
+    second = run_at_once(module.session.results.add(result_folder(node, "second"), node, "second"))
     module.session.parameterNode.result = second
     first = module.session.results.find("first")
     assert not first.segmentation.GetDisplayNode().GetVisibility()

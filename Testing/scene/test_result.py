@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import slicer
 import slicer.util
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
 
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.files import write_json, write_nifti
@@ -16,10 +18,10 @@ from DMRIPretrainLib.scans.scan import Scan
 from DMRIPretrainLib.scene.compare import compare
 from DMRIPretrainLib.scene.curves import TrainingCurves
 from DMRIPretrainLib.scene.geometry import affine_of, world_affine
-from DMRIPretrainLib.scene.labels import custom_labels
-from DMRIPretrainLib.scene.result import show_result
+from DMRIPretrainLib.scene.labels import custom_labels, tissue_labels
+from DMRIPretrainLib.scene.result import result_steps, show_result
 from DMRIPretrainLib.scene.scan_nodes import node_to_scan, scan_to_node
-from DMRIPretrainLib.scene.segmentation import labels_in
+from DMRIPretrainLib.scene.segmentation import add_segmentation, labels_in, surfaces_of
 from DMRIPretrainLib.scene.shown_result import ShownResult, shown_results
 from DMRIPretrainLib.scene.slice_layers import show_in_slices
 from DMRIPretrainLib.scene.tables import add_metric_tables
@@ -159,6 +161,66 @@ def test_results_of_another_scan_are_refused_and_leave_no_node(scene: Any, folde
     with pytest.raises(UserError, match=r"crossings.nii.gz: expected the grid of sub-01_dwi"):
         show_result(folder, scan_node)
     assert scene.GetNumberOfNodes() == before
+
+
+def node_names(scene: Any) -> list[str]:
+    """Names of all nodes but colour tables, which maps share, and the subject hierarchy, which is made on demand."""
+    nodes = [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
+    left_out = ("vtkMRMLColorNode", "vtkMRMLSubjectHierarchyNode")
+    return [node.GetName() for node in nodes if not any(node.IsA(kind) for kind in left_out)]
+
+
+def folders_of(scene: Any) -> int:
+    items = vtk.vtkIdList()
+    hierarchy_of(scene).GetItemChildren(hierarchy_of(scene).GetSceneItemID(), items, True)
+    return items.GetNumberOfIds()
+
+
+@pytest.mark.parametrize("turns", [1, 3, 8, 18])
+def test_a_result_that_is_broken_off_leaves_nothing(scene: Any, folder: Path, scan_node: Any, turns: int) -> None:
+    before, folders = node_names(scene), folders_of(scene)
+    steps = result_steps(folder, scan_node)
+    sent = None
+    for _ in range(turns):
+        function = steps.send(sent)
+        sent = function() if function is not None else None
+        assert shown_results(scene) == [], "it is none before all of it is there"
+    assert (turns == 1) or node_names(scene) != before
+    steps.close()
+    assert node_names(scene) == before
+    assert folders_of(scene) == folders
+
+
+@pytest.mark.parametrize("turns", [1, 2, 6])
+def test_a_scan_that_leaves_the_scene_takes_its_result_along(
+    scene: Any, folder: Path, scan_node: Any, turns: int
+) -> None:
+    steps = result_steps(folder, scan_node)
+    sent = None
+    for _ in range(turns):
+        function = steps.send(sent)
+        sent = function() if function is not None else None
+    scene.RemoveNode(scan_node)
+    with pytest.raises(UserError, match=r"sub-01_dwi: expected it to stay in the scene"):
+        steps.send(sent)
+    assert [name for name in node_names(scene) if "before" in name or "b0" in name] == []
+
+
+def test_surfaces_are_those_that_slicer_makes(scene: Any) -> None:
+    values = np.zeros(SHAPE, dtype=int)
+    values[2:6, 1:5, 3:8], values[5:, 5:, :4] = 1, 3  # one of them at the edge of the image
+    for affine in (AFFINE, AFFINE * [[-1], [1], [1], [1]]):
+        surfaces = surfaces_of(values, affine, tissue_labels())
+        assert surfaces[2].GetNumberOfPoints() == 0
+        node = add_segmentation(scene, "tissue", values, affine, tissue_labels())
+        for name, label in (("CSF", 1), ("WM", 3)):
+            expected = vtk.vtkPolyData()
+            assert node.GetClosedSurfaceRepresentation(name, expected)
+            found = surfaces[label]
+            for part in (lambda mesh: mesh.GetPoints().GetData(), lambda mesh: mesh.GetPointData().GetNormals()):
+                assert np.allclose(vtk_to_numpy(part(found)), vtk_to_numpy(part(expected)), atol=1e-4)
+            cells = [vtk_to_numpy(mesh.GetPolys().GetConnectivityArray()) for mesh in (found, expected)]
+            assert np.array_equal(*cells)
 
 
 def test_a_folder_without_results_is_refused(scene: Any, tmp_path: Path, scan_node: Any) -> None:

@@ -76,7 +76,34 @@ def test_the_heartbeat_tells_how_long_the_main_thread_was_blocked(host: Any) -> 
         QtCore.QTimer.singleShot(10, lambda: time.sleep(0.3))
         host.settle(0.5)
     assert 0.3 <= beat.longest < 0.6
+    assert beat.longest_work < 0.1, "to wait is no work"
     assert beat.beats > 5
+
+
+def test_the_heartbeat_tells_work_from_drawing(host: Any) -> None:
+    from PySide6 import QtCore
+
+    from Testing.Host.heartbeat import Heartbeat
+    from Testing.Host.views import render_area
+
+    def busy() -> None:
+        end = time.thread_time() + 0.15
+        while time.thread_time() < end:
+            pass
+
+    def drawing() -> None:
+        with render_area.spent.counted():
+            busy()
+
+    with Heartbeat() as beat:
+        QtCore.QTimer.singleShot(10, drawing)
+        host.settle(0.4)
+    assert beat.longest_drawing >= 0.15
+    assert beat.longest_work < 0.1
+    with Heartbeat() as beat:
+        QtCore.QTimer.singleShot(10, busy)
+        host.settle(0.4)
+    assert beat.longest_work >= 0.15
 
 
 def test_waiting_in_vain_tells_for_what(host: Any) -> None:

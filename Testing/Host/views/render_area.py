@@ -1,5 +1,9 @@
 """A widget that shows what VTK renders off screen, and hands the mouse to VTK."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +31,27 @@ def resume() -> None:
         for widget in QtWidgets.QApplication.allWidgets():
             if isinstance(widget, RenderArea):
                 widget.update()
+
+
+@dataclass
+class Spent:
+    """Seconds that all drawing has taken so far: by the clock, and of the processor in the main thread."""
+
+    wall: float = 0.0
+    processor: float = 0.0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Add what is done inside."""
+        wall, processor = time.perf_counter(), time.thread_time()
+        try:
+            yield
+        finally:
+            self.wall += time.perf_counter() - wall
+            self.processor += time.thread_time() - processor
+
+
+spent = Spent()
 
 
 class RenderArea(QtWidgets.QWidget):
@@ -76,8 +101,9 @@ class RenderArea(QtWidgets.QWidget):
     def _render(self) -> None:
         self._rendering = True
         try:
-            self.render_window.Render()
-            self._picture = _image(self.render_window)
+            with spent.counted():
+                self.render_window.Render()
+                self._picture = _image(self.render_window)
             self.renders += 1
             self._dirty = False
         finally:

@@ -93,7 +93,7 @@ def test_while_a_training_begins_and_works(host: Any, with_case: Any, in_scene: 
     assert len(train.cases.rows) == 1
 
 
-def test_while_a_prediction_begins_and_while_its_result_is_shown(
+def test_while_a_prediction_begins_and_the_module_left_before_it_ends(
     host: Any, module: Any, panel: Any, small_scan: Any
 ) -> None:
     module.session.parameterNode.scan = small_scan()
@@ -109,15 +109,6 @@ def test_while_a_prediction_begins_and_while_its_result_is_shown(
     pointer.click(predict.ui.showButton)
     host.wait_until(lambda: module.session.facts.result, 30, "the result")
     # Its scan was written before; it comes back with the result.
-    assert module.session.results.names() == [module.session.parameterNode.result]
-
-    # Once more, as if it had just ended.
-    module.session.tell(job="running")
-    predict.look()
-    assert "Showing the result" in said(predict.ui.statusLabel)
-    close(host)
-    host.wait_until(lambda: not module.session.facts.atWork, 30, "the result")
-    assert module.session.facts.job == "finished"
     assert module.session.results.names() == [module.session.parameterNode.result]
     assert predict.ui.predictButton.isEnabled()
 

@@ -56,6 +56,8 @@ def test_a_file_that_is_no_scan_is_refused(
     host.dialogs.answer("open file", str(path))
     host.dialogs.answer("open file", "")  # no b-vectors chosen either
     pointer.click(panel("ScanPanel").ui.openButton)
+    host.wait_until(lambda: host.dialogs.texts("error"), 30, "the refusal")
+    host.settle(0.1)
     (text,) = host.dialogs.texts("error")
     assert "sub-01_dwi" in text
     assert advice in text

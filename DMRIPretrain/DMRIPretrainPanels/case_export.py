@@ -114,11 +114,12 @@ def _requireSameGrid(labels, scanNode):
     if same_grid(affine_of(labels), grid_shape(labels), affine_of(scanNode), grid_shape(scanNode)):
         return
     text = (
-        "{labels}: expected the grid of {scan}, {size} voxels, found another with {found}; resample the labels, or "
+        "{labels}: expected the grid of {scan}, {size} voxels, found another, {found}; resample the labels, or "
         "choose those of this scan"
     )
     names = {"labels": labels.GetName(), "scan": scanNode.GetName()}
-    raise UserError(text.format(size=grid_shape(scanNode), found=grid_shape(labels), **names))
+    size, found = (" x ".join(map(str, grid_shape(node))) for node in (scanNode, labels))
+    raise UserError(text.format(size=size, found=found, **names))
 
 
 def _isSegmentation(case):
@@ -126,7 +127,11 @@ def _isSegmentation(case):
 
 
 def _segmentsOf(case):
-    segmentation = _node(case.labelsNode).GetSegmentation()
+    node = _node(case.labelsNode)
+    segmentation = node.GetSegmentation()
+    if not segmentation.GetNumberOfSegments():
+        text = "{labels}: expected segments to learn from, found none; draw some, or choose another segmentation"
+        raise UserError(text.format(labels=node.GetName()))
     segments = [segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments())]
     return [(segment.GetName(), segment.GetLabelValue()) for segment in segments]
 

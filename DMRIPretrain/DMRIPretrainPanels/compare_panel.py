@@ -56,7 +56,7 @@ class ComparePanel(Panel):
         return bool(self._queue or self._starting or self._working) or self._watch.state in ("queued", "running")
 
     def refresh(self):
-        results = [] if self.session.parameterNode is None else shown_results(slicer.mrmlScene)
+        results = shown_results(slicer.mrmlScene)
         names = [result.name for result in results]
         if names != [result.name for result in self._results]:
             self._fill(names)
@@ -200,6 +200,9 @@ class ComparePanel(Panel):
         folder = resultFolder(job)
         if folder is None:
             self._fail(predictionFailure(status.failure or outcomeOf(job)))
+            return
+        if not slicer.mrmlScene.IsNodePresent(self._scan):
+            self._fail(_("The scan is no longer in the scene; load it and compare again."))
             return
         background = self._made[0].background if self._made else None
         self._work(self._show(folder, name, background), _("Showing: {name}").format(name=name))

@@ -87,6 +87,19 @@ def test_training_on_scans_of_the_scene_stopped_resumed_and_used(
     assert module.session.parameterNode.modelFile == str(job.result / "model.safetensors")
 
 
+def test_numbers_are_those_of_the_library(host: Any, train: Any) -> None:
+    def shown() -> tuple[int, ...]:
+        return tuple(getattr(train.ui, f"{name}Box").value() for name in ("steps", "interval", "batch", "patience"))
+
+    standard = FinetuneSettings("", ())
+    finetune = (standard.steps, standard.interval, standard.batch, standard.patience)
+    assert shown() == finetune
+    pointer.choose(train.ui.modeBox, "Pretrain on scans without labels")
+    assert shown()[:2] == (PretrainSettings.steps, PretrainSettings.interval)
+    pointer.choose(train.ui.modeBox, "Learn from annotated scans")
+    assert shown() == finetune
+
+
 def test_pretraining_on_a_folder_needs_no_cases(host: Any, train: Any, study: Path) -> None:
     pointer.choose(train.ui.modeBox, "Pretrain on scans without labels")
     assert not train.ui.casesGroup.isVisible()

@@ -1,4 +1,4 @@
-"""What a panel says, as a user reads it."""
+"""What a user sees: the words of a panel, the content of the scene."""
 
 import html
 import re
@@ -19,3 +19,12 @@ def require_advice(text: str, *parts: str) -> None:
         assert wrong not in text, text
     for part in parts:
         assert part in text, text
+
+
+def contents() -> list[str]:
+    """Names of what a user sees in the scene."""
+    import slicer
+
+    kinds = ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLModelNode", "vtkMRMLTableNode")
+    nodes = [node for kind in kinds for node in slicer.util.getNodesByClass(kind)]
+    return sorted(node.GetName() for node in nodes if not node.GetHideFromEditors())

@@ -1,16 +1,27 @@
 """Fixtures for all tests: real scans where they are at hand, and a synthetic scan with known truth."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from DMRIPretrainLib import cli
 from DMRIPretrainLib.scans.gradient_table import GradientTable
 from DMRIPretrainLib.scans.scan import Scan
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class Told(NamedTuple):
+    """What a command left behind: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +51,23 @@ def small_64d() -> tuple[Path, Path, Path]:
 
     image, bval, bvec = get_fnames(name="small_64D")
     return Path(image), Path(bval), Path(bvec)
+
+
+@pytest.fixture
+def run_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Told]:
+    """``run_command("info", scan)``: the command line in this process."""
+
+    def run(*arguments: object) -> Told:
+        monkeypatch.setattr(sys, "argv", ["dmri-pretrain", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return Told(code, captured.out, captured.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -24,25 +24,12 @@ from DMRIPretrainLib.scans.scan import Scan
 from DMRIPretrainLib.tasks.registry import TASKS, default_head
 
 Change = Callable[[Path], None]
+Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def scan_path(make_dwi: Callable[..., Scan], save_dwi: Callable[..., Path]) -> Path:
     return save_dwi(make_dwi((14, 14, 14), directions=30, b0s=2, snr=30), "dwi.nii.gz")
-
-
-def run(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
-) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of the command in this process."""
-    monkeypatch.setattr(sys, "argv", ["dmri-pretrain", *map(str, arguments)])
-    code = 0
-    try:
-        cli.main()
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def edit_image(change: Callable[[np.ndarray], np.ndarray]) -> Change:
@@ -121,14 +108,13 @@ def test_broken_scan_gives_one_line_and_writes_nothing(
     kind: str,
     command: str,
     scan_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    run_command: Command,
 ) -> None:
     change, word = BROKEN[kind]
     change(scan_path)
     before = sorted(scan_path.parent.rglob("*"))
     extra = ["--out", scan_path.parent / "out"] if command == "label" else []
-    code, out, err = run(capsys, monkeypatch, command, scan_path, *extra)
+    code, out, err = run_command(command, scan_path, *extra)
     lines = [line for line in err.splitlines() if not line.startswith("WARNING")]
     assert code == 2
     assert out == ""
@@ -138,32 +124,28 @@ def test_broken_scan_gives_one_line_and_writes_nothing(
     assert sorted(scan_path.parent.rglob("*")) == before
 
 
-def test_mask_of_another_geometry(
-    scan_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mask_of_another_geometry(scan_path: Path, tmp_path: Path, run_command: Command) -> None:
     mask = tmp_path / "other.nii.gz"
     nib.save(nib.Nifti1Image(np.ones((14, 14, 14), np.uint8), np.diag([3.0, 3, 3, 1])), mask)
-    code, out, err = run(capsys, monkeypatch, "label", scan_path, "--mask", mask, "--out", tmp_path / "out")
+    code, out, err = run_command("label", scan_path, "--mask", mask, "--out", tmp_path / "out")
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert "other.nii.gz" in err
     assert not (tmp_path / "out").exists()
 
 
-def test_label_map_of_another_geometry(
-    scan_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_label_map_of_another_geometry(scan_path: Path, tmp_path: Path, run_command: Command) -> None:
     labels = tmp_path / "labels"
     labels.mkdir()
     nib.save(nib.Nifti1Image(np.ones((14, 14, 13), np.uint8), np.diag([2.0, 2, 2, 1])), labels / "segmentation.nii.gz")
     arguments = ("finetune", scan_path, "--labels", labels, "--task", "segmentation", "--from", "scratch")
-    code, _, err = run(capsys, monkeypatch, *arguments, "--out", tmp_path / "job")
+    code, _, err = run_command(*arguments, "--out", tmp_path / "job")
     assert code == 2
     assert "segmentation.nii.gz" in err
     assert not (tmp_path / "job" / "result").exists()
 
 
-def test_info_speaks_json(scan_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    code, out, _ = run(capsys, monkeypatch, "info", scan_path, "--json")
+def test_info_speaks_json(scan_path: Path, run_command: Command) -> None:
+    code, out, _ = run_command("info", scan_path, "--json")
     content = json.loads(out)
     assert code == 0
     assert content["shape"] == [14, 14, 14, 32]
@@ -179,10 +161,9 @@ def test_info_of_the_real_scans(
     name: str,
     table: str,
     shared_scan_path: Callable[[str], Path],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    run_command: Command,
 ) -> None:
-    code, out, _ = run(capsys, monkeypatch, "info", shared_scan_path(name), "--json")
+    code, out, _ = run_command("info", shared_scan_path(name), "--json")
     content = json.loads(out)
     assert (code, content["table"], content["gradient_check"]["verdict"]) == (0, table, "right")
 
@@ -190,8 +171,7 @@ def test_info_of_the_real_scans(
 def test_fix_gradients_repairs_a_flipped_axis(
     shared_scan_path: Callable[[str], Path],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    run_command: Command,
 ) -> None:
     original = shared_scan_path("toshiba")
     for path in original.parent.glob("dwi.*"):
@@ -200,7 +180,7 @@ def test_fix_gradients_repairs_a_flipped_axis(
     scan, bvec = tmp_path / "dwi.nii.gz", tmp_path / "dwi.bvec"
     right = np.loadtxt(bvec)
     np.savetxt(bvec, right * [[1], [-1], [1]], fmt="%.8f")
-    code, out, _ = run(capsys, monkeypatch, "info", scan, "--json", "--fix-gradients", tmp_path / "fixed.bvec")
+    code, out, _ = run_command("info", scan, "--json", "--fix-gradients", tmp_path / "fixed.bvec")
     check = json.loads(out)["gradient_check"]
     assert code == 0
     assert (check["verdict"], check["best"]) == ("wrong", "flip y")
@@ -214,31 +194,29 @@ def test_a_wrong_table_is_not_used_in_silence(
     sign: int,
     shared_scan_path: Callable[[str], Path],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    run_command: Command,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     original = shared_scan_path("toshiba")
     bvec = tmp_path / "flipped.bvec"
     np.savetxt(bvec, np.loadtxt(original.with_name("dwi.bvec")) * [[sign], [1], [1]], fmt="%.8f")
     arguments = ("label", original, "--bval", original.with_name("dwi.bval"), "--bvec", bvec, "--task", "segmentation")
-    assert run(capsys, monkeypatch, *arguments, "--out", tmp_path / "labels")[0] == 0
+    assert run_command(*arguments, "--out", tmp_path / "labels")[0] == 0
     assert ("flip x" in caplog.text) == (sign < 0)
 
 
 def test_fix_gradients_of_an_nrrd_writes_an_nrrd(
     shared_scan_path: Callable[[str], Path],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    run_command: Command,
 ) -> None:
     scan = load_scan(shared_scan_path("toshiba"))
     flipped = scan.gradients.transformed(np.diag([1.0, 1.0, -1.0]))
     write_nrrd_scan(tmp_path / "dwi.nrrd", replace(scan, gradients=flipped))
     command = ("info", tmp_path / "dwi.nrrd", "--fix-gradients")
-    code, out, err = run(capsys, monkeypatch, *command, tmp_path / "fixed.bvec")
+    code, out, err = run_command(*command, tmp_path / "fixed.bvec")
     assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert run(capsys, monkeypatch, *command, tmp_path / "fixed.nrrd")[0] == 0
+    assert run_command(*command, tmp_path / "fixed.nrrd")[0] == 0
     fixed = load_scan(tmp_path / "fixed.nrrd").gradients.directions
     weighted = ~scan.gradients.is_b0
     cosine = np.abs(np.sum(fixed * scan.gradients.directions, axis=1))[weighted]
@@ -246,11 +224,11 @@ def test_fix_gradients_of_an_nrrd_writes_an_nrrd(
 
 
 def test_an_output_folder_that_cannot_be_written_is_refused_before_the_work(
-    scan_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    scan_path: Path, tmp_path: Path, run_command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr("DMRIPretrainLib.scans.load.load_scan", lambda *_, **__: pytest.fail("began to work"))
-    code, _, err = run(capsys, monkeypatch, "label", scan_path, "--out", tmp_path / "file" / "out")
+    code, _, err = run_command("label", scan_path, "--out", tmp_path / "file" / "out")
     assert code == 2
     assert "can be written" in err
 
@@ -272,35 +250,31 @@ def test_an_output_folder_that_cannot_be_written_is_refused_before_the_work(
     ],
 )
 def test_mistakes_exit_with_two(
-    arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], tmp_path: Path, run_command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, out, err = run(capsys, monkeypatch, *arguments)
+    code, out, err = run_command(*arguments)
     assert (code, out) == (2, "")
     assert "Traceback" not in err
     assert err.strip()
 
 
-def test_our_own_errors_exit_with_one(
-    scan_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_our_own_errors_exit_with_one(scan_path: Path, run_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr("DMRIPretrainLib.scans.info.scan_info", fail)
-    code, _, err = run(capsys, monkeypatch, "info", scan_path)
+    code, _, err = run_command("info", scan_path)
     assert code == 1
     assert "internal error" in err
     assert len(err.splitlines()) == 1
 
 
-def test_simulate_writes_a_scan_that_info_reads(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_simulate_writes_a_scan_that_info_reads(tmp_path: Path, run_command: Command) -> None:
     out = tmp_path / "phantom"
     shells = ("--shell", "1000x20", "--shell", "2500x30")
-    assert run(capsys, monkeypatch, "simulate", "--out", out, "--size", 24, "--b0", 2, *shells)[0] == 0
-    code, text, _ = run(capsys, monkeypatch, "info", out / "sub-01", "--json")
+    assert run_command("simulate", "--out", out, "--size", 24, "--b0", 2, *shells)[0] == 0
+    code, text, _ = run_command("info", out / "sub-01", "--json")
     assert code == 0
     assert [(s["bvalue"], s["directions"]) for s in json.loads(text)["shells"]] == [(1000, 20), (2500, 30)]
 
@@ -309,30 +283,27 @@ def test_a_bids_folder_is_labelled_and_learned_from(
     make_dwi: Callable[..., Scan],
     save_dwi: Callable[..., Path],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    run_command: Command,
 ) -> None:
     study = tmp_path / "study"
     for subject in ("01", "02"):
         scan = make_dwi((14, 14, 14), directions=12, snr=30, seed=int(subject))
         save_dwi(scan, f"sub-{subject}_dwi.nii.gz", study / f"sub-{subject}" / "dwi")
     labels, job = tmp_path / "labels", tmp_path / "job"
-    code, out, _ = run(capsys, monkeypatch, "label", study, "--out", labels, "--task", "orientation", "--json")
+    code, out, _ = run_command("label", study, "--out", labels, "--task", "orientation", "--json")
     assert code == 0
     assert (json.loads(out)["state"], json.loads(out)["done"]) == ("finished", 2)
     assert sorted(path.parent.name for path in labels.rglob("peaks.nii.gz")) == ["sub-01_dwi", "sub-02_dwi"]
     arguments = ("finetune", study, "--labels", labels, "--task", "orientation", "--from", "scratch", "--out", job)
-    code, out, _ = run(capsys, monkeypatch, *arguments, "--device", "cpu", "--steps", 1, "--patch", 16, "--json")
+    code, out, _ = run_command(*arguments, "--device", "cpu", "--steps", 1, "--patch", 16, "--json")
     assert code == 0
     assert Path(json.loads(out)["model"]).is_file()
     assert not (job / "result" / "held_out.nii.gz").exists()
 
 
-def test_a_bids_folder_without_scans_is_no_success(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bids_folder_without_scans_is_no_success(tmp_path: Path, run_command: Command) -> None:
     (tmp_path / "study" / "sub-01" / "anat").mkdir(parents=True)
-    code, out, err = run(capsys, monkeypatch, "label", tmp_path / "study", "--out", tmp_path / "labels")
+    code, out, err = run_command("label", tmp_path / "study", "--out", tmp_path / "labels")
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert "found none" in err
 
@@ -354,13 +325,12 @@ def test_predict_takes_the_shipped_model_and_says_what_it_has_not_seen(
     shipped: Path,
     scan_path: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    run_command: Command,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, options in (("default", ()), ("named", ("--model", "tiny"))):
         out = tmp_path / name
-        code, text, _ = run(capsys, monkeypatch, "predict", scan_path, "--out", out, "--json", *options)
+        code, text, _ = run_command("predict", scan_path, "--out", out, "--json", *options)
         report = json.loads(text)
         assert code == 0
         assert report["tasks"] == ["crossings", "orientation", "segmentation"]
@@ -368,7 +338,7 @@ def test_predict_takes_the_shipped_model_and_says_what_it_has_not_seen(
         assert report["outside"] == ["tiny: b-value 1000 s/mm², seen 2000 to 3000"]
         assert json.loads((out / "report.json").read_text())["outside"] == report["outside"]
     assert caplog.text.count("outside what the model has seen") == 2
-    _, text, _ = run(capsys, monkeypatch, "predict", scan_path, "--out", tmp_path / "table")
+    _, text, _ = run_command("predict", scan_path, "--out", tmp_path / "table")
     assert "outside: tiny: b-value 1000" in " ".join(text.split())
 
 
@@ -376,17 +346,16 @@ def test_finetune_starts_from_the_shipped_model_and_writes_down_which(
     shipped: Path,
     scan_path: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    run_command: Command,
 ) -> None:
     labels, job = tmp_path / "labels", tmp_path / "job"
-    assert run(capsys, monkeypatch, "label", scan_path, "--out", labels, "--task", "orientation")[0] == 0
+    assert run_command("label", scan_path, "--out", labels, "--task", "orientation")[0] == 0
     arguments = ("finetune", scan_path, "--labels", labels, "--task", "orientation", "--device", "cpu", "--steps", 1)
     mask = labels.parent / "own_mask.nii.gz"
     image = nib.load(scan_path)
     brain = image.get_fdata()[..., 0] > 0
     nib.save(nib.Nifti1Image(brain.astype(np.uint8), image.affine), mask)
-    code, text, err = run(capsys, monkeypatch, *arguments, "--patch", 16, "--out", job, "--mask", mask, "--json")
+    code, text, err = run_command(*arguments, "--patch", 16, "--out", job, "--mask", mask, "--json")
     assert code == 0, err
     specification = json.loads((job / "job.json").read_text())["specification"]
     assert (specification["start"], specification["network"]) == ("tiny", "tiny")
@@ -396,7 +365,7 @@ def test_finetune_starts_from_the_shipped_model_and_writes_down_which(
     assert card.recipe == "fine-tuned from tiny"
     assert card.limits["bvalue"] == [pytest.approx(1000), 3000]
     assert [head.task for head in model.architecture.heads] == ["orientation"]
-    code, _, err = run(capsys, monkeypatch, *arguments, "--out", tmp_path / "other", "--network", "bvm")
+    code, _, err = run_command(*arguments, "--out", tmp_path / "other", "--network", "bvm")
     assert (code, len(err.splitlines())) == (2, 1)
     assert "--from scratch" in err
     assert not (tmp_path / "other").exists()
@@ -407,11 +376,11 @@ def test_a_build_without_models_says_so_in_one_line(
     command: str,
     scan_path: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    run_command: Command,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(catalogue, "models_folder", lambda: tmp_path / "nowhere")
-    code, out, err = run(capsys, monkeypatch, command, scan_path, "--out", tmp_path / "out")
+    code, out, err = run_command(command, scan_path, "--out", tmp_path / "out")
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert "found no models in this build" in err
     assert not (tmp_path / "out").exists()

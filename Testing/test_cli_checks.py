@@ -1,30 +1,14 @@
 """The commands ``doctor`` and ``check``."""
 
 import json
-import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from DMRIPretrainLib import cli
 from DMRIPretrainLib.computer import report
 from DMRIPretrainLib.computer.devices import Device, TorchState
-
-
-def run(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
-) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of the command in this process."""
-    monkeypatch.setattr(sys, "argv", ["dmri-pretrain", *map(str, arguments)])
-    code = 0
-    try:
-        cli.main()
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 @pytest.fixture
@@ -35,16 +19,16 @@ def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "import_findings", lambda *_, **__: [])
 
 
-def test_doctor_here(capsys, monkeypatch, quick_probes, tmp_path: Path) -> None:
-    code, output, _ = run(capsys, monkeypatch, "doctor", "--folder", tmp_path)
+def test_doctor_here(run_command, quick_probes, tmp_path: Path) -> None:
+    code, output, _ = run_command("doctor", "--folder", tmp_path)
     assert code == 0
     assert "can work here" in output
     assert str(tmp_path) in output.replace("\n", "")
 
 
-def test_doctor_in_json_with_an_error(capsys, monkeypatch, quick_probes, tmp_path: Path) -> None:
+def test_doctor_in_json_with_an_error(run_command, quick_probes, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    code, output, _ = run(capsys, monkeypatch, "doctor", "--folder", tmp_path / "file", "--json")
+    code, output, _ = run_command("doctor", "--folder", tmp_path / "file", "--json")
     assert code == 2
     content = json.loads(output)
     assert content["works"] is False
@@ -65,36 +49,36 @@ def table(tmp_path: Path, make_dwi, save_dwi) -> Path:
     return tmp_path / "cases.csv"
 
 
-def test_check_of_good_cases(capsys, monkeypatch, table: Path) -> None:
-    code, output, _ = run(capsys, monkeypatch, "check", table, "--task", "segmentation", "--no-gradients")
+def test_check_of_good_cases(run_command, table: Path) -> None:
+    code, output, _ = run_command("check", table, "--task", "segmentation", "--no-gradients")
     assert code == 0
     assert "0 errors" in output
     assert "a/dwi.nii.gz" in output
 
 
-def test_check_prints_all_errors(capsys, monkeypatch, table: Path) -> None:
+def test_check_prints_all_errors(run_command, table: Path) -> None:
     (table.parent / "a/dwi.bval").unlink()
     (table.parent / "b/seg.nii.gz").write_text("no image")
-    code, output, _ = run(capsys, monkeypatch, "check", table, "--task", "segmentation", "--no-gradients")
+    code, output, _ = run_command("check", table, "--task", "segmentation", "--no-gradients")
     assert code == 2
     assert "2 errors" in output
 
 
-def test_check_in_json_with_the_names_of_labels(capsys, monkeypatch, table: Path) -> None:
+def test_check_in_json_with_the_names_of_labels(run_command, table: Path) -> None:
     names = table.with_name("dseg.tsv")
     names.write_text("index\tname\n1\tleft\n2\tright\n3\tnowhere\n")
     arguments = ("--task", "segmentation", "--no-gradients", "--label-names", names, "--json")
-    code, output, _ = run(capsys, monkeypatch, "check", table, *arguments)
+    code, output, _ = run_command("check", table, *arguments)
     assert code == 0
     content = json.loads(output)
     assert [label["name"] for label in content["labels"]] == ["left", "right"]
     assert [finding["code"] for finding in content["findings"]] == ["label-unused"]
 
 
-def test_dry_run_of_finetune_tells_findings_and_what_it_will_take(capsys, monkeypatch, table: Path) -> None:
+def test_dry_run_of_finetune_tells_findings_and_what_it_will_take(run_command, table: Path) -> None:
     settings = ("--task", "segmentation", "--device", "cpu", "--batch", 1, "--patch", 16)
     arguments = ("finetune", table, "--out", table.parent / "job", "--dry-run", "--json", *settings)
-    code, output, _ = run(capsys, monkeypatch, *arguments, "--steps", 4)
+    code, output, _ = run_command(*arguments, "--steps", 4)
     few = json.loads(output)
     assert code == 0
     assert few["works"]
@@ -103,14 +87,14 @@ def test_dry_run_of_finetune_tells_findings_and_what_it_will_take(capsys, monkey
     assert few["estimate"]["seconds"] > 4 * few["estimate"]["seconds_a_step"]
     assert not (table.parent / "job").exists()
     (table.parent / "a/seg.nii.gz").write_text("no image")
-    code, output, _ = run(capsys, monkeypatch, *arguments)
+    code, output, _ = run_command(*arguments)
     wrong = json.loads(output)
     assert code == 2
     assert wrong["estimate"] is None
     assert "seg.nii.gz" in wrong["findings"][0]["message"]
 
 
-def test_dry_run_says_what_else_would_stop_the_training(capsys, monkeypatch, table: Path) -> None:
+def test_dry_run_says_what_else_would_stop_the_training(run_command, monkeypatch, table: Path) -> None:
     from DMRIPretrainLib.errors import UserError
     from DMRIPretrainLib.training import finetune
 
@@ -119,7 +103,7 @@ def test_dry_run_says_what_else_would_stop_the_training(capsys, monkeypatch, tab
 
     monkeypatch.setattr(finetune, "estimate_finetune", refuse)
     arguments = ("finetune", table, "--out", table.parent / "job", "--dry-run", "--json", "--task", "segmentation")
-    code, output, _ = run(capsys, monkeypatch, *arguments)
+    code, output, _ = run_command(*arguments)
     content = json.loads(output)
     assert (code, content["works"], content["estimate"]) == (2, False, None)
     assert content["findings"][0]["message"] == "the memory is too short for the smallest step"

@@ -14,23 +14,6 @@ from DMRIPretrainLib.jobs.worker import working
 
 
 @pytest.fixture
-def run(capsys, monkeypatch):
-    """Run the command in this process; returns exit code, output and messages."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["dmri-pretrain", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as ending:
-            code = ending.code or 0
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return command
-
-
-@pytest.fixture
 def jobs(tmp_path) -> Path:
     """A folder with a finished, a failed, a lost and an unusable job."""
     for name, state in (("good", "finished"), ("bad", "failed"), ("gone", "running")):
@@ -46,70 +29,70 @@ def jobs(tmp_path) -> Path:
     return tmp_path / "jobs"
 
 
-def test_jobs_are_listed_with_their_states(run, jobs):
-    code, out, _ = run("jobs", "list", jobs)
+def test_jobs_are_listed_with_their_states(run_command, jobs):
+    code, out, _ = run_command("jobs", "list", jobs)
     assert code == 0
     for words in ("finished", "failed", "lost", "unusable"):
         assert words in out
 
 
-def test_programs_are_told_of_jobs_as_well(run, jobs):
+def test_programs_are_told_of_jobs_as_well(run_command, jobs):
     (jobs / "odd" / "job.json").unlink()
-    code, out, _ = run("jobs", "list", jobs, "--json")
+    code, out, _ = run_command("jobs", "list", jobs, "--json")
     states = {Path(path).name: content["state"] for path, content in json.loads(out).items()}
     assert (code, states) == (0, {"good": "finished", "bad": "failed", "gone": "lost"})
-    code, out, _ = run("jobs", "show", jobs / "bad", "--json")
+    code, out, _ = run_command("jobs", "show", jobs / "bad", "--json")
     assert json.loads(out)["failure"]["code"] == "disk-full"
     assert json.loads(out)["specification"]["seed"] == 3
 
 
-def test_watching_a_job_that_is_over_shows_it_and_ends(run, jobs):
-    code, out, _ = run("jobs", "watch", jobs / "gone")
+def test_watching_a_job_that_is_over_shows_it_and_ends(run_command, jobs):
+    code, out, _ = run_command("jobs", "watch", jobs / "gone")
     assert code == 0
     for words in ("lost", "killed", "score", "0.5000 at step 0", "jobs resume"):
         assert words in out
-    assert "make space" in run("jobs", "watch", jobs / "bad")[1]
+    assert "make space" in run_command("jobs", "watch", jobs / "bad")[1]
 
 
-def test_stopping_what_does_not_run_changes_nothing(run, jobs):
-    code, out, _ = run("jobs", "stop", jobs / "good", "--json")
+def test_stopping_what_does_not_run_changes_nothing(run_command, jobs):
+    code, out, _ = run_command("jobs", "stop", jobs / "good", "--json")
     assert (code, json.loads(out)["state"]) == (0, "finished")
     assert not JobFolder(jobs / "good").stop_requested()
 
 
-def test_stopping_asks_and_waits(run, jobs):
+def test_stopping_asks_and_waits(run_command, jobs):
     job = JobFolder(jobs / "gone")
     with working(job):
-        assert run("jobs", "stop", jobs / "gone", "--no-wait")[0] == 0
+        assert run_command("jobs", "stop", jobs / "gone", "--no-wait")[0] == 0
         assert job.stop_requested()
         assert read_status(job).state == "stopping"
 
 
-def test_a_finished_training_is_not_resumed(run, jobs):
-    code, _, err = run("jobs", "resume", jobs / "good")
+def test_a_finished_training_is_not_resumed(run_command, jobs):
+    code, _, err = run_command("jobs", "resume", jobs / "good")
     assert code == 2
     assert "its result is in" in err
     assert read_status(JobFolder(jobs / "good")).state == "finished"
 
 
-def test_cleaning_frees_space(run, jobs):
+def test_cleaning_frees_space(run_command, jobs):
     job = JobFolder(jobs / "good")
     job.checkpoints.mkdir()
     (job.checkpoints / "last.ckpt").write_bytes(b"x" * 2_000_000)
-    assert "2.0 MB freed" in run("jobs", "clean", jobs / "good")[1]
+    assert "2.0 MB freed" in run_command("jobs", "clean", jobs / "good")[1]
 
 
-def test_a_script_for_slurm_is_printed_or_written(run, jobs, tmp_path):
-    code, out, _ = run("sbatch", jobs / "good", "--time", "02:00:00")
+def test_a_script_for_slurm_is_printed_or_written(run_command, jobs, tmp_path):
+    code, out, _ = run_command("sbatch", jobs / "good", "--time", "02:00:00")
     assert code == 0
     assert out.startswith("#!/bin/bash\n#SBATCH")
-    assert run("sbatch", jobs / "good", "--time", "02:00:00", "--out", tmp_path / "job.sh")[0] == 0
+    assert run_command("sbatch", jobs / "good", "--time", "02:00:00", "--out", tmp_path / "job.sh")[0] == 0
     assert (tmp_path / "job.sh").read_text() == out
 
 
 @pytest.mark.parametrize("command", ["show", "watch", "stop", "resume", "clean"])
-def test_what_is_no_job_is_told_in_one_line(run, tmp_path, command):
-    code, out, err = run("jobs", command, tmp_path)
+def test_what_is_no_job_is_told_in_one_line(run_command, tmp_path, command):
+    code, out, err = run_command("jobs", command, tmp_path)
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert "job.json" in err
 
@@ -138,13 +121,13 @@ def test_a_missing_library_fails_a_job_with_what_to_do(jobs, tmp_path):
     assert "install torch" in read_status(job).failure.action
 
 
-def test_training_in_the_background(run, make_dwi, save_dwi, tmp_path):
+def test_training_in_the_background(run_command, make_dwi, save_dwi, tmp_path):
     """It is there at once, and ends by itself."""
     scan = save_dwi(make_dwi((16, 16, 16), directions=8, snr=30))
     settings = ("--device", "cpu", "--steps", 1, "--patch", 16, "--network", "bvm", "--workers", 0)
     arguments = ("pretrain", "autoencoder", "--data", scan, "--out", tmp_path / "job", *settings)
     begun = time.monotonic()
-    code, out, err = run(*arguments, "--background", "--json")
+    code, out, err = run_command(*arguments, "--background", "--json")
     assert code == 0, err
     assert json.loads(out)["job"] == str(tmp_path / "job")
     job = JobFolder(tmp_path / "job")

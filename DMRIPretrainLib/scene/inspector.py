@@ -157,7 +157,7 @@ class InspectorView:
         self.renderer.AddActor(actor)
 
     def _font_size(self) -> int:
-        return max(round(self.renderer.GetSize()[0] / 54), 9)
+        return max(round(self.renderer.GetSize()[0] / (54 if self._numbers else 20)), 9)
 
 
 class GlyphPicture:

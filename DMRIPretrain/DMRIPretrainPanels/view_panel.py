@@ -127,6 +127,8 @@ class ViewPanel(Panel):
     def onResult(self, index):
         self.session.results.show(self.ui.resultBox.itemText(index))
         self.session.parameterNode.result = self.ui.resultBox.itemText(index)
+        self._shownKey = None  # what is shown of it may have changed, even if it is the same
+        self.session.changed()
 
     def onSegmentation(self, *_arguments):
         result = self.result

@@ -129,6 +129,17 @@ def test_another_result_takes_the_place_of_the_first(
     assert not module.session.results.find(second).segmentation.GetDisplayNode().GetVisibility()
 
 
+def test_the_controls_follow_a_result_that_is_chosen_again(host: Any, module: Any, shown: Any) -> None:
+    import slicer
+
+    pointer.choose(shown.ui.mapBox, "none")
+    pointer.choose(shown.ui.resultBox, shown.ui.resultBox.currentText())
+    host.settle(0.2)
+    composite = slicer.util.getNode("vtkMRMLSliceCompositeNodeRed")
+    assert composite.GetLabelVolumeID() == module.session.results.find(shown.result.name).crossings.GetID()
+    assert shown.ui.mapBox.currentText() == "number of fibre populations"
+
+
 def test_the_voxel_under_the_crosshair_is_told(host: Any, shown: Any) -> None:
     import slicer
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from DMRIPretrainLib.benchmark.methods.csd import CSD, dipy_table, usual_order
+from DMRIPretrainLib.benchmark.methods.csd import relative_signal as over_b0
 from DMRIPretrainLib.evaluation.orientation import axis_angles
 from DMRIPretrainLib.inference.predictor import Predictor
 from DMRIPretrainLib.qspace.prepare import prepare_scan
@@ -16,9 +18,6 @@ from DMRIPretrainLib.tasks.peaks import find_peaks
 from DMRIPretrainLib.tasks.reference.deconvolution import Deconvolution
 from DMRIPretrainLib.tasks.reference.signals import choose_shell, relative_signal
 from DMRIPretrainLib.tasks.reference.tissue import WHITE, tissue_labels
-
-from .csd import CSD, dipy_table, usual_order
-from .csd import relative_signal as over_b0
 
 MODEL, CSD_NAME, TENSOR = "model", "CSD", "tensor"
 SUBSETS = (30, 20, 12)

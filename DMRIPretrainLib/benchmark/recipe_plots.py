@@ -83,9 +83,10 @@ def _draw_confusion(results: Mapping[str, Any], path: Path) -> None:
         for axis, start in zip(axes.flat, starts, strict=False):
             confusion = find_row(results, start, most)["confusion"]
             axis.set_title(f"{start}, {most} labelled", fontsize=8)
-            axis.set(xlabel="found", ylabel="fibres in truth", xticks=range(4), yticks=range(3), yticklabels="123")
             if confusion is None:
+                axis.axis("off")
                 continue
+            axis.set(xlabel="found", ylabel="fibres in truth", xticks=range(4), yticks=range(3), yticklabels="123")
             counts = np.asarray(confusion, dtype=float)[1:]
             shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
             axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)

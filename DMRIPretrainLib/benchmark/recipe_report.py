@@ -65,6 +65,21 @@ def report(results: Mapping[str, Any]) -> str:
     return "\n\n".join(part.strip() for part in parts)
 
 
+def short_table(results: Mapping[str, Any]) -> str:
+    """The table that README shows: each start with the fewest and the most labels."""
+    labels = list(dict.fromkeys((min(results["plan"]["labels"]), max(results["plan"]["labels"]))))
+    columns = [f"{TITLES[metric]}, {count} labelled" for metric in TASK_METRICS.values() for count in labels]
+    rows = []
+    for start in results["plan"]["starts"]:
+        found = [find_row(results, start, count) for count in labels]
+        rows.append((f"`{start}`", *(_with_mark(row, metric) for metric in TASK_METRICS.values() for row in found)))
+    return markdown_table(("start", *columns), rows)
+
+
+def _with_mark(row: Mapping[str, Any], metric: str) -> str:
+    return number(row["metrics"][metric]["mean"], _digits(metric)) + _mark(row, metric)
+
+
 def _introduction(results: Mapping[str, Any]) -> str:
     plan, progress, sites = results["plan"], results["progress"], results["sites"]
     left = progress["planned"] - progress["done"] - progress["failed"]

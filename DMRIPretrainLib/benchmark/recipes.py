@@ -36,7 +36,7 @@ from ..training.choose_start import SCRATCH, SHIPPED, choose_start
 from ..training.fine_tuning import FRESH_RATE
 from ..training.settings import SIMULATED, FinetuneSettings, PretrainSettings
 from .domains import FINE_TUNING, FIRST_SEEDS, PRETRAINING, protocols, simulate_site
-from .measure import TestScan, load_test_scans, measure
+from .measure import KnownScan, load_test_scans, measure
 from .plan import Plan, Run
 
 OUTCOME = "outcome.json"
@@ -66,8 +66,8 @@ class RecipeBenchmark:
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan, self.folder = plan, Path(folder).absolute()
-        self._test: list[TestScan] | None = None
-        self._protocols: dict[str, list[TestScan]] = {}
+        self._test: list[KnownScan] | None = None
+        self._protocols: dict[str, list[KnownScan]] = {}
         found = found_plan(self.folder)
         if found is None:
             write_json(self.folder / _PLAN, plan.to_json())
@@ -217,12 +217,12 @@ class RecipeBenchmark:
                     table.writerow(row)
         return path
 
-    def _test_scans(self) -> list[TestScan]:
+    def _test_scans(self) -> list[KnownScan]:
         if self._test is None:
             self._test = load_test_scans(self._site("test"))
         return self._test
 
-    def _protocol_scans(self) -> dict[str, list[TestScan]]:
+    def _protocol_scans(self) -> dict[str, list[KnownScan]]:
         """The first test brains, scanned by other protocols."""
         if not self._protocols:
             for name, site in protocols(FINE_TUNING).items():

@@ -1,5 +1,6 @@
 """Commands that measure: ``benchmark ...``."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,46 +8,48 @@ from typing import Annotated, Any
 import typer
 
 from . import console
-from .cli_options import DeviceOption, JsonOption, show
+from .cli_options import DeviceOption, JsonOption, WorkersOption, show
 from .errors import UserError
 
-benchmark = typer.Typer(name="benchmark", help="Measure what pretraining brings.", no_args_is_help=True)
+benchmark = typer.Typer(name="benchmark", help="Measure how good all this is.", no_args_is_help=True)
+
+ResultsOption = Annotated[
+    Path | None, typer.Option(help="Folder for the tables and plots; by default Testing/Benchmarks/results.")
+]
 
 
 @benchmark.callback()
 def _group() -> None:
-    """With one command alone, typer would leave out its name."""
+    """Measure how good all this is."""
 
 
 @benchmark.command()
 def recipes(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to work in; what was begun there is gone on with.")],
-    results: Annotated[
-        Path | None, typer.Option(help="Folder for recipes.json, recipes.md and the plots; by default OUT/results.")
-    ] = None,
+    results: ResultsOption = None,
     starts: Annotated[
-        str | None, typer.Option("--recipes", help="What to compare, scratch among it; by default all (see README).")
+        str | None, typer.Option("--recipes", help="What to start from, scratch among it; by default all there is.")
     ] = None,
     labels: Annotated[str | None, typer.Option(help="Numbers of labelled scans; by default 1,2,5,10.")] = None,
     seeds: Annotated[str | None, typer.Option(help="By default 0,1,2.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Of each fine-tuning.")] = None,
-    pretrain_steps: Annotated[int | None, typer.Option(min=1, help="Of each pretraining.")] = None,
-    network: Annotated[str | None, typer.Option(help="tiny or base.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of each fine-tuning; by default 100.")] = None,
+    pretrain_steps: Annotated[int | None, typer.Option(min=1, help="Of each pretraining; by default 300.")] = None,
+    network: Annotated[str | None, typer.Option(help="tiny (the default) or base.")] = None,
     device: DeviceOption = "cpu",
-    quick: Annotated[
-        bool, typer.Option(help="A tiny version that shows that all works; its numbers mean nothing.")
-    ] = False,
+    workers: WorkersOption = 1,
+    quick: Annotated[bool, typer.Option(help="A small one, to see that all works; its numbers mean nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Compare what fine-tuning starts from: scratch, each recipe of pretraining, the shipped model, the seed's network.
+    """Compare starts of fine-tuning: random weights, each recipe, the shipped model, the network of the seed paper.
 
-    It goes on where it was broken off. The same command on any number of machines that share the folder splits the
-    work. Tables are written of what is done.
+    It goes on where it was broken off, with the plan that is there. The same command on other machines that share the
+    folder takes part. Tables and plots are made of what is done so far.
 
-    Example: dmri-pretrain benchmark recipes --out benchmark
+    Example: dmri-pretrain benchmark recipes --out benchmark --workers 2
     """
     from .benchmark.plan import QUICK, Plan
-    from .benchmark.recipes import RecipeBenchmark
+    from .benchmark.recipes import RecipeBenchmark, found_plan
+    from .benchmark.workers import helpers, is_helper
 
     given: dict[str, Any] = {
         "starts": _names(starts),
@@ -55,14 +58,51 @@ def recipes(
         "steps": steps,
         "pretrain_steps": pretrain_steps,
         "network": network,
+        "device": None if device == "cpu" else device,
     }
-    plan = replace(
-        QUICK if quick else Plan(), device=device, **{name: value for name, value in given.items() if value is not None}
+    base = found_plan(out) or (QUICK if quick else Plan())
+    plan = replace(base, **{name: value for name, value in given.items() if value is not None})
+    work = RecipeBenchmark(plan, out)
+    if is_helper():
+        work.run()
+        return
+    done, planned = len(work.outcomes()), len(list(plan.runs()))
+    console.messages.print(f"{planned} runs, {done} of them done; all take about {plan.hours():.1f} hours of one core")
+    helping = helpers(["benchmark", "recipes", "--out", str(out)], workers - 1, out / "workers.log")
+    with console.progress_bar("benchmark") as progress, helping if workers > 1 else nullcontext():
+        left = work.run(progress)
+    _write_recipes(work, _results_folder(results, out), left, json)
+
+
+def _write_recipes(work: Any, folder: Path, left: int, json: bool) -> None:
+    from .benchmark.plots import can_plot
+    from .benchmark.recipe_plots import draw
+    from .benchmark.recipe_report import report
+    from .benchmark.recipe_summary import summarise
+    from .benchmark.results import provenance, write_results
+    from .files import plain_json
+
+    content = plain_json(
+        {"provenance": provenance(work.plan.command()), **summarise(work.plan, work.outcomes())},
     )
-    with console.progress_bar("benchmark") as progress:
-        work = RecipeBenchmark(plan, out, progress)
-        left = work.run()
-    show({"left to others": left}, json, title=str(out))
+    write_results(folder, "recipes", content, report(content))
+    if can_plot():
+        draw(content, folder)
+    else:
+        console.messages.print("no plots: they need Matplotlib (pip install matplotlib); run the command again then")
+    told = {
+        "runs": content["progress"],
+        "left to others": left,
+        "aims": content["aims"],
+        "tables": folder / "recipes.md",
+    }
+    show(plain_json(told), json, title=str(folder))
+
+
+def _results_folder(given: Path | None, out: Path) -> Path:
+    """Where results go: as was said, or where those of a checkout are, or with the work."""
+    checkout = Path(__file__).resolve().parents[1] / "Testing" / "Benchmarks"
+    return given or (checkout / "results" if checkout.is_dir() else out / "results")
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -5,6 +5,7 @@ directions, a lower SNR, larger voxels, and artifacts. Both sites scan slabs of 
 benchmark is done in hours rather than days.
 """
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from ..simulation.signal import simulate_signal
 from ..simulation.tables import make_gradient_table
 
 _DONE = "site.json"
+_SECONDS_BETWEEN_LOOKS = 1.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def protocols(site: Site) -> dict[str, Site]:
 def simulate_site(folder: Path, site: Site, first_seed: int, subjects: int, progress: Progress = silent) -> Path:
     """Scans of different brains at a site, a BIDS folder with the truth in ``derivatives/truth``.
 
-    What is there already is kept; of several processes that want it one makes it.
+    What is there already is kept; of several processes that want it one makes it, and the others wait.
 
     Args:
         folder: where to.
@@ -95,20 +97,23 @@ def simulate_site(folder: Path, site: Site, first_seed: int, subjects: int, prog
         UserError: if the folder holds something else, or cannot be written.
     """
     wanted = {"site": site.describe(), "first_seed": first_seed, "subjects": subjects}
-    with locked(folder / ".lock") as mine:
+    while not (folder / _DONE).is_file():
+        with locked(folder / ".lock") as mine:
+            if mine:
+                _simulate(folder, site, first_seed, subjects, progress)
+                write_json(folder / _DONE, wanted)
         if not mine:
-            raise UserError(f"{folder}: another process is making these scans; start again when it has")
-        if (folder / _DONE).is_file():
-            found = read_json(folder / _DONE, "what was simulated")
-            if found != wanted:
-                raise UserError(f"{folder}: expected scans of {wanted}, found {found}; choose another --out")
-            return folder
-        study = SimulatedStudy(folder, {f"{first_seed + index}": first_seed + index for index in range(subjects)})
-        for index in range(subjects):
-            progress(f"simulating {folder.name}", index / subjects)
-            _add(study, site, first_seed + index)
-        write_json(folder / _DONE, wanted)
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    if (found := read_json(folder / _DONE, "what was simulated")) != wanted:
+        raise UserError(f"{folder}: expected scans of {wanted}, found {found}; choose another --out")
     return folder
+
+
+def _simulate(folder: Path, site: Site, first_seed: int, subjects: int, progress: Progress) -> None:
+    study = SimulatedStudy(folder, {f"{first_seed + index}": first_seed + index for index in range(subjects)})
+    for index in range(subjects):
+        progress(f"simulating {folder.name}", index / subjects)
+        _add(study, site, first_seed + index)
 
 
 def _add(study: SimulatedStudy, site: Site, seed: int) -> None:

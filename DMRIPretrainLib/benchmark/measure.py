@@ -32,7 +32,7 @@ _DICE = {1: "dice_csf", 2: "dice_gm", 3: "dice_wm"}
 
 
 @dataclass(frozen=True)
-class TestScan:
+class KnownScan:
     """A scan and its truth, in the voxel order of its file; directions in the world frame.
 
     Attributes:
@@ -50,7 +50,7 @@ class TestScan:
     peaks: np.ndarray
 
 
-def load_test_scans(site: Path) -> list[TestScan]:
+def load_test_scans(site: Path) -> list[KnownScan]:
     """The scans that :func:`.domains.simulate_site` wrote, with their truth.
 
     Raises:
@@ -60,7 +60,7 @@ def load_test_scans(site: Path) -> list[TestScan]:
     for found in find_dwi(site):
         truth = site / "derivatives" / "truth" / found.name
         scans.append(
-            TestScan(
+            KnownScan(
                 found.name,
                 prepare_scan(load_scan(found.path)),
                 maps.load_labels(truth / maps.SEGMENTATION)[0],
@@ -71,13 +71,13 @@ def load_test_scans(site: Path) -> list[TestScan]:
     return scans
 
 
-def measure(model: LoadedModel, scans: list[TestScan], device: str = "cpu") -> dict[str, dict[str, Any]]:
+def measure(model: LoadedModel, scans: list[KnownScan], device: str = "cpu") -> dict[str, dict[str, Any]]:
     """Metrics of a model by scan, see :func:`scan_metrics`."""
     predictor = model.predictor(device)
     return {test.name: scan_metrics(run_model(predictor, test.scan)[0], test) for test in scans}
 
 
-def scan_metrics(predictions: dict[str, Prediction], test: TestScan) -> dict[str, Any]:
+def scan_metrics(predictions: dict[str, Prediction], test: KnownScan) -> dict[str, Any]:
     """Agreement of predictions with the truth of a scan.
 
     Args:

@@ -11,6 +11,8 @@ from ..training.choose_start import SCRATCH, SHIPPED
 BVM = "bvm"
 #: Starts of the network of the seed paper, whose table of 64 directions is resampled.
 _BVM_STARTS = tuple(f"{BVM}-{what}" for what in (SCRATCH, "autoencoder", "distortion"))
+#: Seconds on one core: to begin a run, for a patch of fine-tuning and of pretraining, to predict a scan.
+_SECONDS_A_RUN, _SECONDS_A_PATCH, _SECONDS_A_PRETEXT, _SECONDS_A_SCAN = 5.0, 0.25, 0.08, 1.0
 STARTS = (SCRATCH, *RECIPES, SHIPPED, *_BVM_STARTS)
 
 
@@ -69,7 +71,7 @@ class Plan:
     network: str = "tiny"
     device: str = "cpu"
     patch: int = 16
-    batch: int = 1
+    batch: int = 2
     pretrain_batch: int = 2
     pretrain_scans: int = 10
     validation_scans: int = 1
@@ -109,9 +111,54 @@ class Plan:
         """The network of a run's start."""
         return BVM if run.start in _BVM_STARTS else self.network
 
+    def hours(self) -> float:
+        """About what it takes on one core of a processor, as measured with the network ``tiny`` and patches of 16."""
+        voxels = (self.patch / 16) ** 3
+        predictions = self.validation_scans * (1 + self.steps // self.interval) + self.test_scans
+        learning = self.steps * self.batch * voxels * _SECONDS_A_PATCH
+        runs = list(self.runs())
+        pretrained = {(run.start, run.seed) for run in runs if run.recipe}
+        pretraining = self.pretrain_steps * self.pretrain_batch * voxels * _SECONDS_A_PRETEXT
+        seconds = len(runs) * (_SECONDS_A_RUN + learning + predictions * _SECONDS_A_SCAN)
+        return (seconds + len(pretrained) * pretraining) / 3600
+
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @staticmethod
+    def from_json(content: dict[str, Any]) -> "Plan":
+        """Rebuild from :meth:`to_json`.
+
+        Raises:
+            UserError: if the content is no plan.
+        """
+        fields: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in content.items()}
+        try:
+            return Plan(**fields)
+        except TypeError as error:
+            raise UserError(f"expected the plan of a benchmark, found something else ({error})") from error
+
+    def command(self) -> str:
+        """What makes these results again."""
+        words = ["dmri-pretrain benchmark recipes --out FOLDER"]
+        for name, option in OPTIONS.items():
+            value, default = getattr(self, name), getattr(Plan(), name)
+            if value != default:
+                words.append(f"{option} {','.join(map(str, value)) if isinstance(value, tuple) else value}")
+        return " ".join(words)
+
+
+#: Options of the command, by what they set.
+OPTIONS = {
+    "starts": "--recipes",
+    "labels": "--labels",
+    "seeds": "--seeds",
+    "steps": "--steps",
+    "pretrain_steps": "--pretrain-steps",
+    "network": "--network",
+    "device": "--device",
+}
 
 
 #: Shows within a minute that all parts work together; its numbers mean nothing.

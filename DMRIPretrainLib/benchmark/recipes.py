@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..files import atomic_path, plain_json, write_json
+from ..files import atomic_path, write_json
 from ..inference.loaded_model import load_models
 from ..jobs.curves import Curves
 from ..jobs.folder import JobFolder, read_json
@@ -36,10 +36,21 @@ from ..training.choose_start import SCRATCH, SHIPPED, choose_start
 from ..training.fine_tuning import FRESH_RATE
 from ..training.settings import SIMULATED, FinetuneSettings, PretrainSettings
 from .domains import FINE_TUNING, FIRST_SEEDS, PRETRAINING, protocols, simulate_site
-from .measure import TestScan, load_test_scans, measure
+from .measure import KnownScan, load_test_scans, measure
 from .plan import Plan, Run
 
 OUTCOME = "outcome.json"
+_PLAN = "plan.json"
+
+
+def found_plan(folder: Path) -> Plan | None:
+    """The plan of the benchmark in a folder; None where there is none.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    path = folder / _PLAN
+    return Plan.from_json(read_json(path, "the plan of a benchmark")) if path.is_file() else None
 
 
 class RecipeBenchmark:
@@ -48,28 +59,30 @@ class RecipeBenchmark:
     Args:
         plan: what to compare.
         folder: where to work; what was begun there is gone on with.
-        progress: told how far it is.
 
     Raises:
         UserError: if the folder holds another benchmark, or cannot be written.
     """
 
-    def __init__(self, plan: Plan, folder: Path, progress: Progress = silent) -> None:
-        self.plan, self.folder, self._progress = plan, Path(folder).absolute(), progress
-        self._test: list[TestScan] | None = None
-        self._protocols: dict[str, list[TestScan]] = {}
-        path = self.folder / "plan.json"
-        wanted = plain_json(plan.to_json())
-        if not path.is_file():
-            write_json(path, wanted)
-        elif (found := read_json(path, "the plan of a benchmark")) != wanted:
-            changed = ", ".join(name for name in wanted if wanted[name] != found.get(name))
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan, self.folder = plan, Path(folder).absolute()
+        self._test: list[KnownScan] | None = None
+        self._protocols: dict[str, list[KnownScan]] = {}
+        found = found_plan(self.folder)
+        if found is None:
+            write_json(self.folder / _PLAN, plan.to_json())
+        elif found != plan:
+            changed = [name for name, value in found.to_json().items() if value != plan.to_json()[name]]
             raise UserError(
-                f"{path}: expected the plan of this benchmark, found another {changed}; choose another --out"
+                f"{self.folder / _PLAN}: expected the plan of this benchmark, found other {', '.join(changed)}; choose "
+                "another --out"
             )
 
-    def run(self) -> int:
+    def run(self, progress: Progress = silent) -> int:
         """Do what nobody has done or is doing.
+
+        Args:
+            progress: told how far it is.
 
         Returns:
             How many runs are left to others, who are at them.
@@ -77,10 +90,11 @@ class RecipeBenchmark:
         Raises:
             UserError: if scans cannot be simulated, or nothing can be written.
         """
-        self._simulate()
+        for name in FIRST_SEEDS:
+            self._site(name, progress)
         runs = list(self.plan.runs())
         for number, run in enumerate(runs):
-            self._progress(f"{run.name} ({number} of {len(runs)})", number / len(runs))
+            progress(f"{run.name} ({number} of {len(runs)})", number / len(runs))
             self._claimed(self.folder / "runs" / run.name, partial(self._finetune, run))
         return sum(self.outcome(run) is None for run in runs)
 
@@ -93,11 +107,7 @@ class RecipeBenchmark:
         found = ((run, self.outcome(run)) for run in self.plan.runs())
         return {run: outcome for run, outcome in found if outcome is not None}
 
-    def _simulate(self) -> None:
-        for name in FIRST_SEEDS:
-            self._site(name)
-
-    def _site(self, name: str) -> Path:
+    def _site(self, name: str, progress: Progress = silent) -> Path:
         site = PRETRAINING if name == "pretraining" else FINE_TUNING
         plan = self.plan
         subjects = {
@@ -106,7 +116,7 @@ class RecipeBenchmark:
             "validation": plan.validation_scans,
             "test": plan.test_scans,
         }[name]
-        return simulate_site(self.folder / "sites" / name, site, FIRST_SEEDS[name], subjects, self._progress)
+        return simulate_site(self.folder / "sites" / name, site, FIRST_SEEDS[name], subjects, progress)
 
     def _claimed(self, folder: Path, work: Callable[[], dict[str, Any]]) -> None:
         """Do a piece of work that is not done and that nobody is at, and write what came of it."""
@@ -207,12 +217,12 @@ class RecipeBenchmark:
                     table.writerow(row)
         return path
 
-    def _test_scans(self) -> list[TestScan]:
+    def _test_scans(self) -> list[KnownScan]:
         if self._test is None:
             self._test = load_test_scans(self._site("test"))
         return self._test
 
-    def _protocol_scans(self) -> dict[str, list[TestScan]]:
+    def _protocol_scans(self) -> dict[str, list[KnownScan]]:
         """The first test brains, scanned by other protocols."""
         if not self._protocols:
             for name, site in protocols(FINE_TUNING).items():

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
-_RESAMPLES = 5000
+_RESAMPLES = 2000
 #: Up to this many pairs all 2^n patterns of signs are tried.
 _MOST_EXACT = 14
 Name = TypeVar("Name")
@@ -43,12 +43,12 @@ def sign_flip_test(differences: np.ndarray, seed: int = 0) -> float:
         seed: of the draws, where there are too many pairs to try all signs.
 
     Returns:
-        The p-value; 1 where nothing differs, NaN without any pair.
+        The p-value; 1 where nothing differs or there is one pair alone, NaN without any pair.
     """
     from scipy.stats import permutation_test
 
     found = differences[np.isfinite(differences)]
-    if not len(found) or not found.any():
+    if len(found) < 2 or not found.any():
         return 1.0 if len(found) else float("nan")
     resamples = np.inf if len(found) <= _MOST_EXACT else 9999
     test = permutation_test(

@@ -1,5 +1,6 @@
 """Our models beside classical methods where the truth is known: accuracy, time and memory in the same run."""
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..files import write_json
+from ..files import plain_json, write_json
 from ..jobs.folder import read_json
 from ..jobs.lock import locked
 from ..progress import Progress, silent
@@ -15,13 +16,16 @@ from .ask import read_found
 from .known_scan import BRAIN, FIRST_SEED, VOXELS, Size, make_known_scan, read_truth
 from .methods.registry import METHODS
 from .own_process import run_measured
-from .protocols import MAIN, TRANSFER, TWO_SHELLS, Protocol, one_shell
+from .protocols import MAIN, THREE_SHELLS, TRANSFER, TWO_SHELLS, Protocol, one_shell
 from .score import score
 
-#: Methods that take minutes a scan, and the protocols under which they are asked.
-SLOW_PROTOCOLS = {"force": (MAIN, TWO_SHELLS), "msmt": (TWO_SHELLS,)}
-#: Methods that are asked about one brain alone.
-SLOW = frozenset({"force", "msmt", "mrtrix-csd", "mrtrix-msmt"})
+#: Methods that take minutes a scan, and the protocols under which they are asked about one brain.
+SLOW = {
+    "mrtrix-csd": (MAIN, one_shell(32, 1000, 20), one_shell(64, 1000, 10), one_shell(64, 3000, 20), TWO_SHELLS),
+    "mrtrix-msmt": (TWO_SHELLS, THREE_SHELLS),
+    "msmt": (TWO_SHELLS,),
+    "force": (MAIN, TWO_SHELLS),
+}
 #: Methods that find tissue alone have nothing to say of single voxels.
 _TISSUE_METHODS = frozenset({"label", "hmrf", "dam"})
 PLAN = "plan.json"
@@ -57,7 +61,8 @@ class Plan:
         methods: that are compared.
         protocols: under which.
         kinds: of scans.
-        seeds: of scans; slow methods see the first alone.
+        seeds: of scans.
+        thorough: whether slow methods are asked about all scans, rather than what ``SLOW`` says.
         size: of scans.
         threads: that each method may use.
         simulations: voxels in the library of FORCE.
@@ -68,26 +73,26 @@ class Plan:
     protocols: tuple[Protocol, ...] = TRANSFER
     kinds: tuple[str, ...] = (BRAIN, VOXELS)
     seeds: tuple[int, ...] = (0, 1, 2)
+    thorough: bool = False
     size: Size = field(default_factory=Size)
     threads: int = 1
     simulations: int = 30_000
     model: str = ""
 
     def cells(self) -> Iterator[Cell]:
-        """Seed by seed, so that a run that is broken off has something of everything."""
-        for seed in self.seeds:
-            for kind in self.kinds:
-                for protocol in self.protocols:
-                    for method in self.methods:
-                        if self._is_asked(method, kind, protocol, seed):
-                            yield Cell(kind, protocol, seed, method)
+        """Slow methods last, seed by seed, so that a run that is broken off has something of everything."""
+        for slow in (False, True):
+            methods = [method for method in self.methods if (method in SLOW) == slow]
+            for seed, kind, protocol, method in itertools.product(self.seeds, self.kinds, self.protocols, methods):
+                if self._is_asked(method, kind, protocol, seed):
+                    yield Cell(kind, protocol, seed, method)
 
     def _is_asked(self, method: str, kind: str, protocol: Protocol, seed: int) -> bool:
         if kind == VOXELS and method in _TISSUE_METHODS:
             return False
-        if method in SLOW and seed != self.seeds[0]:
-            return False
-        return protocol in SLOW_PROTOCOLS.get(method, self.protocols)
+        if self.thorough or method not in SLOW:
+            return True
+        return kind == BRAIN and seed == self.seeds[0] and protocol in SLOW[method]
 
     def to_json(self) -> dict[str, Any]:
         """Plain types."""
@@ -125,7 +130,9 @@ class BaselineBenchmark:
         wanted = plan_json(plan)
         if (folder / PLAN).is_file():
             if read_json(folder / PLAN, "the plan of a benchmark") != wanted:
-                raise UserError(f"{folder}: expected the benchmark that was asked for, found another plan; choose another --out")
+                raise UserError(
+                    f"{folder}: expected the benchmark that was asked for, found another; choose another --out"
+                )
         else:
             write_json(folder / PLAN, wanted)
 
@@ -139,10 +146,7 @@ class BaselineBenchmark:
             UserError: if a file cannot be written.
         """
         cells = list(self.plan.cells())
-        by_scan: dict[str, list[Cell]] = {}
-        for cell in cells:
-            by_scan.setdefault(cell.scan, []).append(cell)
-        for scan, members in by_scan.items():
+        for scan, members in ((scan, list(group)) for scan, group in itertools.groupby(cells, lambda cell: cell.scan)):
             missing = [cell for cell in members if not self.path_of(cell).is_file()]
             if missing:
                 with locked(self.folder / "locks" / scan) as mine:
@@ -202,6 +206,4 @@ class BaselineBenchmark:
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """The plan as it comes back from JSON."""
-    from ..files import plain_json
-
-    return plain_json(plan.to_json())  # type: ignore[no-any-return]
+    return plain_json(plan.to_json())

@@ -1,4 +1,4 @@
-"""Scans on disk whose truth is known: a slab of a simulated brain, or a volume of voxels that have nothing in common."""
+"""Scans on disk whose truth is known: a slab of a simulated brain, or unlike voxels side by side."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +87,7 @@ def read_question(folder: Path) -> tuple[Scan, np.ndarray]:
 def read_truth(folder: Path) -> Truth:
     """What :func:`make_known_scan` wrote."""
     with np.load(folder / TRUTH, allow_pickle=False) as file:
-        return Truth(file["counts"], file["peaks"], file["scored"], file["tissue"] if "tissue" in file else None)
+        return Truth(file["counts"], file["peaks"], file["scored"], file.get("tissue"))
 
 
 def _brain(protocol: Protocol, seed: int, size: Size) -> tuple[Scan, np.ndarray, Truth]:

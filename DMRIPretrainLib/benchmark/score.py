@@ -14,7 +14,7 @@ from .methods.method import Found
 def score(found: Found, truth: Truth) -> dict[str, Any]:
     """Metrics of fibres where they are scored, see ``fibre_metrics``; ``dice`` of tissues, and its mean.
 
-    A missing main direction counts as 90 degrees in ``dominant_all_mean``, so that leaving out hard voxels wins nothing.
+    A missing main direction counts as 90 degrees in ``dominant_all_mean``, so that leaving voxels out wins nothing.
     """
     metrics: dict[str, Any] = {}
     if found.counts is not None and found.peaks is not None:

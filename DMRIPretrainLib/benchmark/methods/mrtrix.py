@@ -77,7 +77,9 @@ class Programs:
             UserError: if it fails.
         """
         options = ("-nthreads", str(self._question.threads), "-force", "-quiet")
-        done = subprocess.run([*command, *options], cwd=self._question.scratch, capture_output=True, text=True)
+        done = subprocess.run(
+            [*command, *options], cwd=self._question.scratch, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             said = (done.stderr.strip() or "nothing").splitlines()
             reason = next((line for line in said if "[ERROR]" in line), said[-1])

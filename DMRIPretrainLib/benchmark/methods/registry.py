@@ -28,4 +28,4 @@ def load_method(name: str) -> Method:
     """
     module, kind = _CLASSES[name]
     found = getattr(importlib.import_module(f".{module}", __package__), kind)
-    return found()  # type: ignore[no-any-return]
+    return found()

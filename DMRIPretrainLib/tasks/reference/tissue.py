@@ -134,6 +134,7 @@ def _split(anisotropy: np.ndarray, tissue: np.ndarray, mask: np.ndarray) -> tupl
 
 @contextmanager
 def quiet_dipy() -> Iterator[None]:
+    """Let DIPY say nothing below a warning."""
     logger = logging.getLogger("dipy")
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..files import plain_json, write_json
-from ..jobs.folder import read_json
+from ..files import write_json
 from ..jobs.lock import locked
 from ..progress import Progress, silent
 from .ask import read_found
+from .cells import keep_plan, read_cell
 from .known_scan import BRAIN, FIRST_SEED, VOXELS, Size, make_known_scan, read_truth
 from .methods.registry import METHODS
 from .own_process import run_measured
@@ -28,7 +28,6 @@ SLOW = {
 }
 #: Methods that find tissue alone have nothing to say of single voxels.
 _TISSUE_METHODS = frozenset({"label", "hmrf", "dam"})
-PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -127,14 +126,7 @@ class BaselineBenchmark:
 
     def __init__(self, plan: Plan, folder: Path, model: str | None = None, progress: Progress = silent) -> None:
         self.plan, self.folder, self._model, self._progress = plan, folder, model, progress
-        wanted = plan_json(plan)
-        if (folder / PLAN).is_file():
-            if read_json(folder / PLAN, "the plan of a benchmark") != wanted:
-                raise UserError(
-                    f"{folder}: expected the benchmark that was asked for, found another; choose another --out"
-                )
-        else:
-            write_json(folder / PLAN, wanted)
+        keep_plan(folder, plan.to_json())
 
     def run(self) -> int:
         """Ask all that is not asked yet.
@@ -160,11 +152,8 @@ class BaselineBenchmark:
 
     def outcomes(self) -> list[dict[str, Any]]:
         """What is done."""
-        return [
-            read_json(self.path_of(cell), "a cell of a benchmark")
-            for cell in self.plan.cells()
-            if self.path_of(cell).is_file()
-        ]
+        found = (read_cell(self.path_of(cell)) for cell in self.plan.cells())
+        return [outcome for outcome in found if outcome is not None]
 
     def _left(self, cells: list[Cell]) -> list[Cell]:
         return [cell for cell in cells if not self.path_of(cell).is_file()]
@@ -202,8 +191,3 @@ class BaselineBenchmark:
             "memory": usage.answer["memory"],
             "metrics": score(read_found(answer), truth),
         }
-
-
-def plan_json(plan: Plan) -> dict[str, Any]:
-    """The plan as it comes back from JSON."""
-    return plain_json(plan.to_json())

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import console
+from . import cli_measuring, console
 from .cli_options import DeviceOption, JsonOption, WorkersOption, show
 from .errors import UserError
 
@@ -21,6 +21,10 @@ ResultsOption = Annotated[
 @benchmark.callback()
 def _group() -> None:
     """Measure how good all this is."""
+
+
+benchmark.command()(cli_measuring.baselines)
+benchmark.command()(cli_measuring.speed)
 
 
 @benchmark.command()

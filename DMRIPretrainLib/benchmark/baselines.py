@@ -16,7 +16,7 @@ from .cells import keep_plan, read_cell
 from .known_scan import BRAIN, FIRST_SEED, VOXELS, Size, make_known_scan, read_truth
 from .methods.registry import METHODS
 from .own_process import run_measured
-from .protocols import MAIN, THREE_SHELLS, TRANSFER, TWO_SHELLS, Protocol, one_shell
+from .protocols import FULL, MAIN, THREE_SHELLS, TRANSFER, TWO_SHELLS, Protocol, one_shell
 from .score import score
 
 #: Methods that take minutes a scan, and the protocols under which they are asked about one brain.
@@ -106,6 +106,9 @@ QUICK = Plan(
     size=Size((20, 24, 8), 150),
     simulations=1000,
 )
+
+#: All methods under all protocols.
+FULL_PLAN = Plan(protocols=FULL, thorough=True)
 
 
 class BaselineBenchmark:

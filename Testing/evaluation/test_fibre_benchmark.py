@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from DMRIPretrainLib.benchmark.methods.csd import CSD, clean_response, dipy_table, relative_signal, with_oracle_gate
+from DMRIPretrainLib.benchmark.repeatability import CSD_NAME, MODEL, summarise
 from DMRIPretrainLib.benchmark.voxels import force
 from DMRIPretrainLib.benchmark.voxels.simulated import (
     LEAST_ANGLE,
@@ -23,7 +24,6 @@ from DMRIPretrainLib.simulation.tables import make_gradient_table
 from DMRIPretrainLib.tasks.orientation import peaks_to_fodf
 from Testing.Benchmarks.fibres.aims import list_aims
 from Testing.Benchmarks.fibres.brains import ask_about_brain
-from Testing.Benchmarks.fibres.real_scan import CSD_NAME, MODEL, summarise
 from Testing.Benchmarks.fibres.voxel_tests import paired_angles
 
 TABLE = make_gradient_table([(1000, 64)], b0_count=6, seed=3)

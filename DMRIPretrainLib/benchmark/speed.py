@@ -59,7 +59,7 @@ class Plan:
         device: where to compute.
     """
 
-    sizes: tuple[ScanSize, ...] = (*BY_DIRECTIONS, *BY_VOXELS, MAIN, HCP)
+    sizes: tuple[ScanSize, ...] = (MAIN, *BY_VOXELS, *BY_DIRECTIONS, HCP)
     rivals: tuple[ScanSize, ...] = (MAIN,)
     patches: tuple[tuple[int, int], ...] = ((32, 2), (48, 2), (64, 1))
     threads: int = 2

@@ -45,8 +45,8 @@ def _done(measured: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
 
 
 def _work_seconds(found: Mapping[str, Any]) -> float:
-    """Without starting Python and packages, which costs the same for any scan."""
-    return sum(seconds for stage, seconds in found["stages"].items() if stage != "start")
+    """CPU time without starting Python and packages, which costs the same for any scan."""
+    return sum(seconds for stage, seconds in found["cpu_stages"].items() if stage != "start")
 
 
 def _exponent(measured: Mapping[str, Any], sizes: Sequence[ScanSize], *, by_voxels: bool) -> float | None:
@@ -77,7 +77,9 @@ def _aims(measured: Mapping[str, Any], growth: Mapping[str, float | None]) -> li
     for what, exponent in growth.items():
         found = f"{what} to the power of {number(exponent, 2)}"
         linear = None if exponent is None else exponent <= _LINEAR
-        aims.append(Aim(f"growth with {what}, without the start", f"at most linear (to {_LINEAR:g})", found, linear))
+        aims.append(
+            Aim(f"growth of CPU time with {what}, without the start", f"at most linear (to {_LINEAR:g})", found, linear)
+        )
     return aims
 
 
@@ -113,14 +115,18 @@ def _predictions(results: Mapping[str, Any]) -> str:
         if not found or found["state"] != "done":
             lines.append((size, found["message"] if found else "not measured", *[""] * (len(columns) - 2)))
             continue
-        stages = [number(found["stages"].get(stage), 1) for stage in STAGES]
+        stages = [_both(found, stage) for stage in STAGES]
         share = found["operations"] / found["stages"]["network"] / found["peak"]
         total = [number(found[name], 1) for name in ("seconds", "cpu_seconds")]
         lines.append((size, f"{found['voxels']:,}", *stages, *total, _gigabytes(found), f"{share:.0%}"))
     return (
-        "Seconds by stage. The share of the peak is that of the network's operations a second in those of a large "
-        "product of matrices.\n\n" + markdown_table(columns, lines)
+        "Seconds by stage, time / CPU time of all threads. The share of the peak is that of the network's operations a "
+        "second in those of a large product of matrices.\n\n" + markdown_table(columns, lines)
     )
+
+
+def _both(found: Mapping[str, Any], stage: str) -> str:
+    return " / ".join(number(found[kind].get(stage), 1) for kind in ("stages", "cpu_stages"))
 
 
 def _rivals(results: Mapping[str, Any]) -> str:

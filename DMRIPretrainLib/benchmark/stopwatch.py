@@ -1,4 +1,7 @@
-"""How long the parts of a run take, without changing the run."""
+"""How long the parts of a run take, without changing the run.
+
+CPU time is that of all threads of the process: a busy computer changes it less than the time.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,24 +20,26 @@ class Stopwatch:
 
     def __init__(self, wait: Callable[[], None] = lambda: None) -> None:
         self.seconds: dict[str, float] = {}
+        self.cpu_seconds: dict[str, float] = {}
         self._wait = wait
-        self._within: list[float] = []
+        self._within: list[list[float]] = []
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Measure what is done within."""
         self._wait()
-        begun = time.perf_counter()
-        self._within.append(0.0)
+        begun = _clocks()
+        self._within.append([0.0, 0.0])
         try:
             yield
         finally:
             self._wait()
-            took = time.perf_counter() - begun
+            took = [now - then for now, then in zip(_clocks(), begun, strict=True)]
             inner = self._within.pop()
-            self.seconds[name] = self.seconds.get(name, 0.0) + took - inner
-            if self._within:
-                self._within[-1] += took
+            for index, times in enumerate((self.seconds, self.cpu_seconds)):
+                times[name] = times.get(name, 0.0) + took[index] - inner[index]
+                if self._within:
+                    self._within[-1][index] += took[index]
 
     @contextmanager
     def watching(self, functions: dict[str, tuple[Any, str]]) -> Iterator[None]:
@@ -51,3 +56,7 @@ class Stopwatch:
                 return function(*arguments, **named)
 
         return measured
+
+
+def _clocks() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()

@@ -1,8 +1,8 @@
 """Time and memory of ``predict`` by stage: ``python -m DMRIPretrainLib.benchmark.time_prediction FOLDER``.
 
-Prints a JSON object: ``stages`` in seconds, ``memory`` in bytes, ``voxels`` of the mask, ``operations`` of the
-network and ``peak`` operations a second of the device (floating point), ``gpu_memory`` of a GPU, and ``after`` and
-``cpu_after``, seconds spent on measuring once all was written.
+Prints a JSON object: ``stages`` and ``cpu_stages`` in seconds; ``memory`` in bytes; ``voxels`` of the mask;
+``operations`` of the network and ``peak`` operations a second of the device (floating point); ``gpu_memory`` of a GPU;
+``after`` and ``cpu_after``, seconds spent on measuring once all was written.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main() -> None:
 
     on_gpu = options.device.startswith("cuda")
     watch = Stopwatch(torch.cuda.synchronize if on_gpu else lambda: None)
-    watch.seconds["start"] = time.perf_counter() - begun
+    watch.seconds["start"], watch.cpu_seconds["start"] = time.perf_counter() - begun, time.process_time()
     with watch.stage("reading"):
         scan = load_scan(options.folder / "dwi.nii.gz")
     with watch.stage("start"):
@@ -47,6 +47,7 @@ def main() -> None:
     ended, cpu_ended = time.perf_counter(), time.process_time()
     told: dict[str, Any] = {
         "stages": watch.seconds,
+        "cpu_stages": watch.cpu_seconds,
         "memory": peak_memory(),
         "voxels": int(scan.mask.sum()) if scan.mask is not None else 0,
     }

@@ -54,7 +54,7 @@ def _introduction(results: Mapping[str, Any]) -> str:
     return (
         f"{state}Every method answers the same scans, each time in a process of its own, with {plan['threads']} thread"
         f"{'s' if plan['threads'] > 1 else ''}; the model has one set of weights for all. Means over "
-        f"{len(plan['seeds'])} scans of each protocol where all are done; slow methods see one scan of a few protocols.\n\n"
+        f"up to {len(plan['seeds'])} scans of each protocol; slow methods see one scan of a few protocols.\n\n"
         "- CSD and CSA see the shell with the most directions; peaks are above a quarter (CSA: half) of the strongest "
         "and 25° apart. Responses come from the scan. Those of DIPY's CSD are refined between 362 directions as the "
         "model's are. MRtrix3 and FORCE have their defaults, FORCE a library of "
@@ -100,6 +100,8 @@ def _cell(row: Mapping[str, Any], metric: str) -> str:
 def _transfer_table(results: Mapping[str, Any], kind: str, metric: str) -> str:
     rows: Sequence[Mapping[str, Any]] = [r for r in results["rows"] if r["kind"] == kind and r["state"] == "done"]
     methods = [m for m in results["titles"] if any(r["method"] == m and metric in r["metrics"] for r in rows)]
+    if not methods:
+        return "Not measured yet."
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
     digits = METRICS[metric][1]
     lines = [

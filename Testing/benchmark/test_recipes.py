@@ -11,7 +11,7 @@ import pytest
 
 from DMRIPretrainLib.benchmark import recipes
 from DMRIPretrainLib.benchmark.domains import FIRST_SEEDS
-from DMRIPretrainLib.benchmark.plan import Plan, Run
+from DMRIPretrainLib.benchmark.plan import STARTS, Plan, Run
 from DMRIPretrainLib.benchmark.recipes import RecipeBenchmark, found_plan
 from DMRIPretrainLib.benchmark.results import load_results
 from DMRIPretrainLib.errors import UserError
@@ -161,3 +161,20 @@ def test_the_command_writes_tables_and_plots_and_goes_on_with_its_plan(benchmark
     pytest.importorskip("matplotlib")
     for name in ("labels", "curves", "confusion"):
         assert (tmp_path / f"recipes_{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_every_start_works(tmp_path):
+    plan = Plan(
+        starts=STARTS,
+        labels=(1,),
+        seeds=(0,),
+        steps=1,
+        pretrain_steps=1,
+        pretrain_scans=1,
+        test_scans=1,
+        protocol_scans=0,
+    )
+    work = RecipeBenchmark(plan, tmp_path)
+    assert work.run() == 0
+    assert {run.start: outcome["state"] for run, outcome in work.outcomes().items()} == dict.fromkeys(STARTS, "done")

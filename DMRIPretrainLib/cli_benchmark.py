@@ -3,18 +3,24 @@
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import cli_measuring, console
-from .cli_options import DeviceOption, JsonOption, WorkersOption, show
+from .cli_options import DeviceOption, JsonOption, show
 from .errors import UserError
+
+if TYPE_CHECKING:
+    from .benchmark.recipes import RecipeBenchmark
 
 benchmark = typer.Typer(name="benchmark", help="Measure how good all this is.", no_args_is_help=True)
 
 ResultsOption = Annotated[
-    Path | None, typer.Option(help="Folder for the tables and plots; by default Testing/Benchmarks/results.")
+    Path | None,
+    typer.Option(
+        help="Folder for tables and plots; by default OUT/results, or Testing/Benchmarks/results of a checkout."
+    ),
 ]
 
 
@@ -40,7 +46,7 @@ def recipes(
     pretrain_steps: Annotated[int | None, typer.Option(min=1, help="Of each pretraining; by default 300.")] = None,
     network: Annotated[str | None, typer.Option(help="tiny (the default) or base.")] = None,
     device: DeviceOption = "cpu",
-    workers: WorkersOption = 1,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that share the runs.")] = 1,
     quick: Annotated[bool, typer.Option(help="A small one, to see that all works; its numbers mean nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -74,11 +80,12 @@ def recipes(
     console.messages.print(f"{planned} runs, {done} of them done; all take about {plan.hours():.1f} hours of one core")
     helping = helpers(["benchmark", "recipes", "--out", str(out)], workers - 1, out / "workers.log")
     with console.progress_bar("benchmark") as progress, helping if workers > 1 else nullcontext():
-        left = work.run(progress)
-    _write_recipes(work, _results_folder(results, out), left, json)
+        work.run(progress)
+    # Smaller ones must not take the place of what is published.
+    _write_recipes(work, results or (_published(out) if plan == Plan() else out / "results"), json)
 
 
-def _write_recipes(work: Any, folder: Path, left: int, json: bool) -> None:
+def _write_recipes(work: "RecipeBenchmark", folder: Path, json: bool) -> None:
     from .benchmark.plots import can_plot
     from .benchmark.recipe_plots import draw
     from .benchmark.recipe_report import report
@@ -86,27 +93,21 @@ def _write_recipes(work: Any, folder: Path, left: int, json: bool) -> None:
     from .benchmark.results import provenance, write_results
     from .files import plain_json
 
-    content = plain_json(
-        {"provenance": provenance(work.plan.command()), **summarise(work.plan, work.outcomes())},
-    )
+    made = {"provenance": provenance(work.plan.command()), **summarise(work.plan, work.outcomes())}
+    content = plain_json(made)
     write_results(folder, "recipes", content, report(content))
     if can_plot():
         draw(content, folder)
     else:
         console.messages.print("no plots: they need Matplotlib (pip install matplotlib); run the command again then")
-    told = {
-        "runs": content["progress"],
-        "left to others": left,
-        "aims": content["aims"],
-        "tables": folder / "recipes.md",
-    }
-    show(plain_json(told), json, title=str(folder))
+    told = {"runs": content["progress"], "aims": content["aims"], "tables": str(folder / "recipes.md")}
+    show(told, json, title=str(folder))
 
 
-def _results_folder(given: Path | None, out: Path) -> Path:
-    """Where results go: as was said, or where those of a checkout are, or with the work."""
+def _published(out: Path) -> Path:
+    """Where the results of a checkout are kept; without a checkout with the work."""
     checkout = Path(__file__).resolve().parents[1] / "Testing" / "Benchmarks"
-    return given or (checkout / "results" if checkout.is_dir() else out / "results")
+    return checkout / "results" if checkout.is_dir() else out / "results"
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

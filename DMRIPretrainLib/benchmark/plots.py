@@ -33,10 +33,12 @@ def figure(path: Path, columns: int, rows: int = 1, size: tuple[float, float] = 
     Raises:
         UserError: if the picture cannot be written.
     """
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     canvas = FigureCanvasAgg(Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained"))
-    yield canvas.figure.subplots(rows, columns, squeeze=False)
+    with rc_context({"axes.titlesize": 10, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8}):
+        yield canvas.figure.subplots(rows, columns, squeeze=False)
     with atomic_path(path) as temporary:
         canvas.figure.savefig(temporary, format="png", dpi=90, metadata={"Software": None})

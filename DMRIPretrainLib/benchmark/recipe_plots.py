@@ -70,7 +70,7 @@ def _draw_curves(results: Mapping[str, Any], path: Path) -> None:
             for start in results["plan"]["starts"]:
                 points = find_row(results, start, fewest)["curves"][f"{task} score"]
                 axis.plot([step for step, _ in points], [value for _, value in points], **_style(results, start))
-            axis.set(xlabel="steps", title=f"{task}: score on validation, {fewest} labelled")
+            axis.set(xlabel="steps", ylabel="score on validation", title=f"{task}, {fewest} labelled")
         _legend(axes)
 
 

@@ -29,6 +29,7 @@ from ..inference.loaded_model import load_models
 from ..jobs.curves import Curves
 from ..jobs.folder import JobFolder, read_json
 from ..jobs.kinds import run_kind
+from ..jobs.listing import clean_up
 from ..jobs.lock import locked
 from ..progress import Progress, silent
 from ..tasks.registry import TASKS
@@ -93,10 +94,17 @@ class RecipeBenchmark:
         for name in FIRST_SEEDS:
             self._site(name, progress)
         runs = list(self.plan.runs())
+        while self._pass(runs, progress):
+            pass  # what had to wait for others may be free now
+        return sum(self.outcome(run) is None for run in runs)
+
+    def _pass(self, runs: list[Run], progress: Progress) -> bool:
+        """Go through the runs once; whether there was anything to do."""
+        has_worked = False
         for number, run in enumerate(runs):
             progress(f"{run.name} ({number} of {len(runs)})", number / len(runs))
-            self._claimed(self.folder / "runs" / run.name, partial(self._finetune, run))
-        return sum(self.outcome(run) is None for run in runs)
+            has_worked |= self._claimed(self.folder / "runs" / run.name, partial(self._finetune, run))
+        return has_worked
 
     def outcome(self, run: Run) -> dict[str, Any] | None:
         """What became of a run; None where it is not over."""
@@ -118,23 +126,28 @@ class RecipeBenchmark:
         }[name]
         return simulate_site(self.folder / "sites" / name, site, FIRST_SEEDS[name], subjects, progress)
 
-    def _claimed(self, folder: Path, work: Callable[[], dict[str, Any]]) -> None:
-        """Do a piece of work that is not done and that nobody is at, and write what came of it."""
+    def _claimed(self, folder: Path, work: Callable[[], dict[str, Any]]) -> bool:
+        """Do a piece of work that is not done and that nobody is at, and write what came of it.
+
+        Returns:
+            Whether it was done here.
+        """
         if _outcome(folder) is not None:
-            return
+            return False
         with locked(folder / ".lock") as mine:
             if not mine or _outcome(folder) is not None:
-                return
+                return False
             begun = time.monotonic()
             try:
                 result = {"state": "done", **work()}
             except _WaitError:
-                return
+                return False
             except UserError as error:
                 if getattr(error, "code", "") == "disk-full":
                     raise
                 result = {"state": "failed", "message": str(error)}
             write_json(folder / OUTCOME, {**result, "seconds": round(time.monotonic() - begun, 1)})
+        return True
 
     def _finetune(self, run: Run) -> dict[str, Any]:
         plan = self.plan
@@ -168,6 +181,7 @@ class RecipeBenchmark:
             result["protocols"] = {
                 name: measure(loaded, scans, plan.device) for name, scans in self._protocol_scans().items()
             }
+        clean_up(job)
         return result
 
     def _start_of(self, run: Run) -> str | Path:
@@ -199,7 +213,9 @@ class RecipeBenchmark:
             device=plan.device,
             workers=0,
         )
-        _result_of(JobFolder(folder / "job"), settings.to_json())
+        job = JobFolder(folder / "job")
+        _result_of(job, settings.to_json())
+        clean_up(job)
         return {}
 
     def _cases(self, run: Run) -> Path:

@@ -11,11 +11,10 @@ import pytest
 
 from DMRIPretrainLib.benchmark import recipes
 from DMRIPretrainLib.benchmark.domains import FIRST_SEEDS
-from DMRIPretrainLib.benchmark.plan import Run
+from DMRIPretrainLib.benchmark.plan import STARTS, Plan, Run
 from DMRIPretrainLib.benchmark.recipes import RecipeBenchmark, found_plan
 from DMRIPretrainLib.benchmark.results import load_results
 from DMRIPretrainLib.errors import UserError
-from DMRIPretrainLib.jobs.lock import locked
 
 SCRATCH, AUTOENCODER = Run("scratch", 1, 0), Run("autoencoder", 1, 0)
 
@@ -40,6 +39,11 @@ def test_every_run_is_measured_on_test_scans_and_while_it_learns(benchmark_folde
         assert 0 <= scan["angle_median"] <= scan["angle_mean"] + 90
         assert sum(map(sum, scan["confusion"])) > 100
         assert [step for step, _ in outcome["curves"]["segmentation score"]] == [0, 1]
+
+
+def test_what_is_over_keeps_no_checkpoints(benchmark_folder):
+    assert list(benchmark_folder.rglob("model.safetensors"))
+    assert not list(benchmark_folder.rglob("*.ckpt"))
 
 
 def test_all_starts_differ_in_their_weights_alone(benchmark_folder):
@@ -71,7 +75,7 @@ def test_no_test_scan_is_learned_from(benchmark_folder):
 
 
 def test_more_labels_are_those_of_fewer_and_further_ones(tmp_path):
-    plan = replace(found_plan_of_many(), seeds=(0, 1))
+    plan = Plan(starts=("scratch",), seeds=(0, 1))
     work = RecipeBenchmark(plan, tmp_path)
     subjects = {}
     for run in plan.runs():
@@ -83,12 +87,6 @@ def test_more_labels_are_those_of_fewer_and_further_ones(tmp_path):
     for seed in (0, 1):
         assert subjects[1, seed] < subjects[2, seed] < subjects[5, seed] < subjects[10, seed]
     assert subjects[10, 0] != subjects[10, 1]
-
-
-def found_plan_of_many():
-    from DMRIPretrainLib.benchmark.plan import Plan
-
-    return Plan(starts=("scratch",))
 
 
 def test_what_is_done_is_not_done_again(copy, monkeypatch):
@@ -110,20 +108,21 @@ def test_after_a_kill_only_what_is_missing_is_done(copy, monkeypatch):
     assert other.stat().st_mtime_ns == untouched
 
 
-def test_a_run_that_another_process_is_at_is_left_to_it(copy):
-    folder = copy / "runs" / SCRATCH.name
-    (folder / "outcome.json").unlink()
+@pytest.mark.parametrize("claimed", ["runs/autoencoder-labels1-seed0", "pretrained/autoencoder-seed0"])
+def test_what_another_process_is_at_is_left_to_it(copy, claimed):
+    for folder in ("runs/autoencoder-labels1-seed0", claimed):
+        (copy / folder / "outcome.json").unlink(missing_ok=True)
     holder = (
         "import sys, pathlib\nfrom DMRIPretrainLib.jobs.lock import locked\n"
         "with locked(pathlib.Path(sys.argv[1])) as mine:\n    print(mine, flush=True)\n    sys.stdin.read()\n"
     )
-    command = [sys.executable, "-c", holder, str(folder / ".lock")]
+    command = [sys.executable, "-c", holder, str(copy / claimed / ".lock")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline().strip() == "True"
-        assert benchmark_in(copy).run() == 1
+        work = benchmark_in(copy)
+        assert work.run() == 1
+        assert set(work.outcomes()) == {SCRATCH}
         process.stdin.close()
-    with locked(folder / ".lock") as mine:
-        assert mine
 
 
 def test_a_failed_pretraining_fails_its_runs_and_no_others(copy, monkeypatch):
@@ -150,7 +149,7 @@ def test_another_plan_needs_another_folder(benchmark_folder):
 def test_the_command_writes_tables_and_plots_and_goes_on_with_its_plan(benchmark_folder, tmp_path):
     command = [sys.executable, "-m", "DMRIPretrainLib", "benchmark", "recipes", "--out", str(benchmark_folder)]
     result = subprocess.run(
-        [*command, "--results", str(tmp_path), "--json"], capture_output=True, text=True, check=False
+        [*command, "--results", str(tmp_path), "--workers", "2", "--json"], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["runs"]["done"] == 2
@@ -162,3 +161,20 @@ def test_the_command_writes_tables_and_plots_and_goes_on_with_its_plan(benchmark
     pytest.importorskip("matplotlib")
     for name in ("labels", "curves", "confusion"):
         assert (tmp_path / f"recipes_{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_every_start_works(tmp_path):
+    plan = Plan(
+        starts=STARTS,
+        labels=(1,),
+        seeds=(0,),
+        steps=1,
+        pretrain_steps=1,
+        pretrain_scans=1,
+        test_scans=1,
+        protocol_scans=0,
+    )
+    work = RecipeBenchmark(plan, tmp_path)
+    assert work.run() == 0
+    assert {run.start: outcome["state"] for run, outcome in work.outcomes().items()} == dict.fromkeys(STARTS, "done")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from . import __version__, cli_checks, cli_jobs, cli_scans, cli_training, console
+from . import __version__, cli_benchmark, cli_checks, cli_jobs, cli_scans, cli_training, console
 from .cli_options import (
     B0Option,
     BvalOption,
@@ -83,6 +83,7 @@ for _command in (
 ):
     app.command()(_command)
 app.add_typer(cli_jobs.jobs)
+app.add_typer(cli_benchmark.benchmark)
 
 
 @app.command()

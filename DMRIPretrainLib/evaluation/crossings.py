@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 CLASSES = 4
 _CALIBRATION_BINS = 15
@@ -61,6 +60,8 @@ def f1_scores(confusion: np.ndarray) -> np.ndarray:
 
 def auroc(score: np.ndarray, positive: np.ndarray) -> float:
     """Area under the ROC curve of (V,) scores by the rank-sum formula (Hanley and McNeil, Radiology 143, 1982)."""
+    from scipy.stats import rankdata  # takes a second to import, which a prediction does without
+
     positives = np.count_nonzero(positive)
     negatives = len(positive) - positives
     if not positives or not negatives:

@@ -89,17 +89,21 @@ def predict(
     seconds = time.monotonic() - begun
     progress("writing", 1.0)
     title = ["models: " + ", ".join(loaded.name for loaded in models)]
-    # Compression takes as long as the network on a CPU, and releases Python's lock.
-    with ThreadPoolExecutor() as pool:
-        writing = [pool.submit(_save, out, prediction, scan.affine) for prediction in predictions.values()]
-        writing.append(pool.submit(save_preview, out / PREVIEW, scan, predictions, title))
-    for job in writing:
-        job.result()
+    _write(out, scan, predictions, title)
     report = _report(scan, prepared, predictions) | {"outside": outside}
     report["models"] = {str(m.path): _describe(m, error) for m, error in zip(models, errors, strict=True)}
     report |= {"device": str(where), "seconds": round(seconds, 2), "ensemble": ensemble}
     write_json(out / maps.REPORT, report)
     return report
+
+
+def _write(out: Path, scan: Scan, predictions: dict[str, Prediction], title: list[str]) -> None:
+    """Maps and picture at the same time: compression releases Python's lock."""
+    with ThreadPoolExecutor() as pool:
+        writing = [pool.submit(_save, out, prediction, scan.affine) for prediction in predictions.values()]
+        writing.append(pool.submit(save_preview, out / PREVIEW, scan, predictions, title))
+    for job in writing:
+        job.result()
 
 
 def _warn_of_the_unfamiliar(

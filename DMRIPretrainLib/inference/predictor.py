@@ -1,7 +1,5 @@
 """Run a model over a whole scan, in windows of the size it was trained with."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 
@@ -11,9 +9,8 @@ from ..qspace.deconvolution import fodf_trust
 from ..qspace.prepare import PreparedScan
 from ..tasks.orientation import OrientationTask
 from ..tasks.registry import make_task
+from .windows import BrainWindows, in_box
 
-#: Share of a window that overlaps the next one.
-_OVERLAP = 0.25
 #: Voxels whose features are held at once; a shell of 64 directions takes about 60 MB.
 _VOXELS_AT_ONCE = 60_000
 #: Voxels around a slab that its input depends on: adapters look at direct neighbours.
@@ -49,7 +46,7 @@ class Predictor:
 
         Returns:
             (C, X, Y, Z) float32 probabilities (fODF coefficients for orientation) by task, in RAS voxel
-            order and the grid frame.
+            order and the grid frame; zero outside the mask.
         """
         return self.run(scan, volumes, progress)[0]
 
@@ -72,36 +69,32 @@ class Predictor:
         Returns:
             The probabilities, and (1, D, V, 1, 1) decoder features on the CPU where voxels are given.
         """
-        from monai.inferers import SlidingWindowInferer
-
         box = bounding_box(scan.mask)
         adapted, trust = self._adapt(scan, volumes, box)
+        mask = np.ascontiguousarray(scan.mask[box])
+        inside = torch.from_numpy(mask).to(self.device)
         # The same in every window: once a voxel is enough.
-        fit = self.model.fit(adapted.to(self.device), trust)
-        channels = adapted.shape[1]
-        inputs = adapted if fit is None else torch.cat([adapted, fit.cpu()], dim=1)
-        inferer = SlidingWindowInferer(
-            self.window, sw_batch_size=1, overlap=_OVERLAP, mode="gaussian", padding_mode="constant", device="cpu"
-        )
-        count = window_count(adapted.shape[2:], self.window)
-        done = 0
-
-        def answer(window: torch.Tensor) -> dict[str, torch.Tensor]:
-            nonlocal done
-            there, fitted = window.to(self.device).tensor_split([channels], dim=1)
-            decoded = self.model.backbone(there)
-            outputs = self.model.answer_decoded(decoded, there, trust, fitted if fitted.shape[1] else None)
-            done += 1
-            progress("predicting", min(done / count, 1.0))
-            found = {task: self.tasks[task].probabilities(output).float().cpu() for task, output in outputs.items()}
-            return found if decoded_in is None else found | {_DECODED: decoded.float().cpu()}
-
-        averaged = inferer(inputs, answer)
-        decoded = averaged.pop(_DECODED, None)
-        if decoded is not None and decoded_in is not None:
-            x, y, z = np.transpose(decoded_in - [side.start for side in box])
-            decoded = decoded[:, :, x, y, z][..., None, None]
-        return {task: _uncrop(tensor[0].numpy(), scan.shape, box) for task, tensor in averaged.items()}, decoded
+        fit = self.model.fit(_of_voxels(adapted, torch.from_numpy(mask)).to(self.device), trust)
+        windows = BrainWindows(inside, self.window)
+        averages: dict[str, torch.Tensor] = {}
+        for done, (values, here, rows, share) in enumerate(windows.cut(adapted), start=1):
+            there = values.to(self.device)
+            decoded = _of_voxels(self.model.backbone(there), here)
+            fitted = None if fit is None else fit[:, :, rows]
+            outputs = self.model.answer_decoded(decoded, _of_voxels(there, here), trust, fitted)
+            found = {task: self.tasks[task].probabilities(output) for task, output in outputs.items()}
+            if decoded_in is not None:
+                found[_DECODED] = decoded
+            for task, answer in found.items():
+                if task not in averages:
+                    averages[task] = torch.zeros(answer.shape[1], int(inside.sum()), device=self.device)
+                averages[task].index_add_(1, rows, answer[0, :, :, 0, 0].float() * share)
+            progress("predicting", done / len(windows))
+        decoded_there = averages.pop(_DECODED, None)
+        if decoded_there is not None and decoded_in is not None:
+            rows = np.cumsum(scan.mask).reshape(scan.shape)[tuple(decoded_in.T)] - 1
+            decoded_there = decoded_there.cpu()[None, :, torch.from_numpy(rows), None, None]
+        return {task: in_box(answer, mask, scan.shape, box) for task, answer in averages.items()}, decoded_there
 
     def _adapt(
         self, scan: PreparedScan, volumes: np.ndarray | None, box: tuple[slice, ...]
@@ -124,9 +117,11 @@ class Predictor:
         A model that counts crossings too looks for as many peaks as it counts, see ``find_peaks``. Where it counts
         none, peaks above the usual thresholds are found all the same.
         """
-        found = {task: self.tasks[task].answer(average, mask) for task, average in probabilities.items()}
         orientation = self.tasks.get("orientation")
-        if "crossings" in found and isinstance(orientation, OrientationTask) and "orientation" in found:
+        counted = "crossings" in probabilities and isinstance(orientation, OrientationTask)
+        others = {task: average for task, average in probabilities.items() if not (counted and task == "orientation")}
+        found = {task: self.tasks[task].answer(average, mask) for task, average in others.items()}
+        if counted and isinstance(orientation, OrientationTask) and "orientation" in probabilities:
             found["orientation"] = orientation.answer(probabilities["orientation"], mask, found["crossings"])
         return found
 
@@ -139,13 +134,6 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
     )
 
 
-def _uncrop(cropped: np.ndarray, shape: Sequence[int], box: tuple[slice, ...]) -> np.ndarray:
-    whole = np.zeros((len(cropped), *shape), dtype=np.float32)
-    whole[(slice(None), *box)] = cropped
-    return whole
-
-
-def window_count(shape: Sequence[int], window: int) -> int:
-    """About how many windows cover a box of this shape."""
-    step = max(1, int(window * (1 - _OVERLAP)))
-    return int(np.prod([max(1, int(np.ceil((size - window) / step)) + 1) for size in shape]))
+def _of_voxels(box: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(1, C, V, 1, 1) values of the voxels of an (X, Y, Z) mask, from (1, C, X, Y, Z): for layers voxel by voxel."""
+    return box.flatten(2)[:, :, mask.flatten()][..., None, None]

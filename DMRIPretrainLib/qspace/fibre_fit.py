@@ -31,7 +31,7 @@ _REACH = 0.15
 #: Amplitude of fibres that explain nothing, so that their directions are kept.
 _LEAST_AMPLITUDE = 1e-4
 #: Few enough for the values of a block of voxels to stay in a CPU's cache.
-_VOXELS_AT_ONCE = 512
+_VOXELS_AT_ONCE = 1024
 
 
 @torch.no_grad()
@@ -140,24 +140,27 @@ class _Fit:
     def _gain(self, along: torch.Tensor, others: Sequence[torch.Tensor]) -> torch.Tensor:
         """(V, D) root of the power that a lobe in each direction explains beside those at the (V,) others."""
         first = others[0]
-        a, at_first = self._gram[first], along.gather(1, first[:, None])
+        a, at_first = self._gram.index_select(0, first), along.gather(1, first[:, None])
         if len(others) == 1:
-            return torch.addcmul(along, a, at_first, value=-1) * self._scale[first]
+            return torch.addcmul(along, a, at_first, value=-1).mul_(self._scale.index_select(0, first))
         second = others[1]
-        b, at_second = self._gram[second], along.gather(1, second[:, None])
+        b, at_second = self._gram.index_select(0, second), along.gather(1, second[:, None])
         g = a.gather(1, second[:, None])
         inverse = 1 / (1 - g * g).clamp(min=1e-2)
         left = torch.addcmul(along, a, (g * at_second - at_first) * inverse)
-        left = torch.addcmul(left, b, (g * at_first - at_second) * inverse)
+        left.addcmul_(b, (g * at_first - at_second) * inverse)
         # What of a lobe the two others do not explain already: the distance from their plane, by its square.
-        free = 1 - (a * a + b * b - 2 * g * a * b) * inverse
-        return left * free.clamp_(min=0.05).rsqrt_()
+        # 1 - (a² + b² - 2gab) / (1 - g²), as (a - gb)² + (1 - g²) b² in the brackets.
+        apart = torch.addcmul(a, b, g, value=-1)
+        free = torch.addcmul((1 - g * g).clamp_(min=1e-2) * (b * b), apart, apart)
+        return left.mul_(free.mul_(inverse).neg_().add_(1).clamp_(min=0.05).rsqrt_())
 
     def _best(self, gain: torch.Tensor, others: Sequence[torch.Tensor]) -> torch.Tensor:
         """(V,) directions of the largest (V, D) gain that are far enough from the (V,) others."""
-        for other in others:
-            gain = gain + self._too_near[other]
-        return gain.argmax(dim=1)
+        near = self._too_near.index_select(0, others[0])
+        for other in others[1:]:
+            near += self._too_near.index_select(0, other)
+        return near.add_(gain).argmax(dim=1)
 
     def _refined(self, values: torch.Tensor, top: torch.Tensor) -> torch.Tensor:
         """(V, 3) unit vectors of the maximum of the quadratic fit around the (V,) tops of (V, D) values."""

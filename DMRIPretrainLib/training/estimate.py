@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from ..computer.hardware import main_memory
-from ..inference.predictor import bounding_box, window_count
+from ..inference.predictor import bounding_box
+from ..inference.windows import window_count
 from ..networks.model import DiffusionModel
 from ..qspace.shells import usable_shells
 from ..tasks.task import Task

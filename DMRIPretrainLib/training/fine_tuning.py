@@ -11,12 +11,12 @@ from ..qspace.features import QSpaceFeatures
 from ..tasks.task import Task
 from .patches import Patch
 from .schedule import warm_up_and_cosine
+from .settings import TRAINED_RATE
 
 #: Share of the steps over which the learning rate rises from zero.
 WARM_UP = 0.1
-#: Peak learning rate of fresh weights, and of weights that were trained before.
+#: Peak learning rate of fresh weights.
 FRESH_RATE = 1e-3
-TRAINED_RATE = 2e-4
 
 
 class FineTuning(L.LightningModule):
@@ -27,6 +27,7 @@ class FineTuning(L.LightningModule):
         tasks: the tasks to learn, by name.
         fresh: names of its random weights, which learn faster than those that were trained before.
         steps: length of the schedule.
+        trained_rate: peak learning rate of the other weights.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class FineTuning(L.LightningModule):
         tasks: dict[str, Task],
         fresh: Set[str],
         steps: int,
+        trained_rate: float = TRAINED_RATE,
     ) -> None:
         super().__init__()
         self.model = model
         self._tasks = tasks
         self._fresh = fresh
         self._steps = steps
+        self._trained_rate = trained_rate
         #: Of the last step.
         self.losses: dict[str, torch.Tensor] = {}
 
@@ -65,9 +68,9 @@ class FineTuning(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW; linear warm-up, then a cosine to zero. Fresh weights have a higher rate."""
-        parts: dict[float, list[torch.nn.Parameter]] = {TRAINED_RATE: [], FRESH_RATE: []}
+        parts: dict[float, list[torch.nn.Parameter]] = {self._trained_rate: [], FRESH_RATE: []}
         for name, parameter in self.model.named_parameters():
-            parts[FRESH_RATE if name in self._fresh else TRAINED_RATE].append(parameter)
+            parts[FRESH_RATE if name in self._fresh else self._trained_rate].append(parameter)
         groups = [{"params": parameters, "lr": rate} for rate, parameters in parts.items() if parameters]
         optimizer = torch.optim.AdamW(groups, weight_decay=0.02)
         return warm_up_and_cosine(optimizer, max(1, round(WARM_UP * self._steps)), self._steps)

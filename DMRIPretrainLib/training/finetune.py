@@ -204,7 +204,7 @@ class _Run:
 
     def _fit(self, best: Best) -> None:
         settings = self.settings
-        module = FineTuning(self.model, self.tasks, self.start.fresh, settings.steps)
+        module = FineTuning(self.model, self.tasks, self.start.fresh, settings.steps, settings.trained_rate)
         conductor = Conductor(
             self.job, self.progress, settings.steps, settings.interval, self._measure, best, self._show_example
         )

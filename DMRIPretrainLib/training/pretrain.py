@@ -157,8 +157,8 @@ def _loader(
 ) -> DataLoader:
     workers = settings.workers if device.type == "cpu" else 0
     if device.type == "cpu":
-        # Workers have a core each; what is left is for the network.
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))
+        # Workers have a core each; what is left is for the network, but no more than it was given (OMP_NUM_THREADS).
+        torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - workers)))
     return DataLoader(
         examples,
         batch_size=settings.batch,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: In place of a folder of scans to pretrain on: simulate them.
 SIMULATED = "simulated"
+#: Peak learning rate of fine-tuning for weights that were trained before.
+TRAINED_RATE = 2e-4
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class FinetuneSettings:
         batch: patches a step, on each device.
         patch: edge of a patch in voxels; 0 chooses 32 on a CPU and 64 on a GPU.
         patience: validations without improvement before it stops early.
+        trained_rate: peak learning rate of weights that were trained before.
         seed: of the weights, the patches and the split.
         device: ``auto``, ``cpu``, ``cuda``...
         devices: how many of them on each machine.
@@ -53,6 +56,7 @@ class FinetuneSettings:
     batch: int = 2
     patch: int = 0
     patience: int = 10
+    trained_rate: float = TRAINED_RATE
     seed: int = 0
     device: str = "auto"
     devices: int = 1

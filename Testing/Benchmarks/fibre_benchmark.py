@@ -27,11 +27,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from fibres.aims import list_aims
 from fibres.brains import BRAIN, WHITE_MATTER, run_brains
-from fibres.real_scan import run_real_scan
 from fibres.tables import aims_table, dice_table, real_table, voxel_table
 from fibres.voxel_tests import FORCE, MAIN, OTHER, OWN, PROTOCOLS, VoxelTest, run_voxel_test
 from rich.console import Console
 
+from DMRIPretrainLib.benchmark.repeatability import run_real_scan
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.files import require_writable, write_json
 from DMRIPretrainLib.inference.loaded_model import load_models

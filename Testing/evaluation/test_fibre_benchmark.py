@@ -6,18 +6,24 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from DMRIPretrainLib.benchmark.methods.csd import CSD, clean_response, dipy_table, relative_signal, with_oracle_gate
+from DMRIPretrainLib.benchmark.repeatability import CSD_NAME, MODEL, summarise
+from DMRIPretrainLib.benchmark.voxels import force
+from DMRIPretrainLib.benchmark.voxels.simulated import (
+    LEAST_ANGLE,
+    LEAST_SHARE,
+    draw_configurations,
+    other_voxels,
+    own_voxels,
+)
+from DMRIPretrainLib.benchmark.voxels.volume import arrange
+from DMRIPretrainLib.benchmark.voxels.voxel_set import Answer, VoxelSet, add_rician_noise
 from DMRIPretrainLib.evaluation.orientation import axis_angles
 from DMRIPretrainLib.scans.scan import Scan
 from DMRIPretrainLib.simulation.tables import make_gradient_table
 from DMRIPretrainLib.tasks.orientation import peaks_to_fodf
-from Testing.Benchmarks.fibres import force
 from Testing.Benchmarks.fibres.aims import list_aims
 from Testing.Benchmarks.fibres.brains import ask_about_brain
-from Testing.Benchmarks.fibres.csd import CSD, clean_response, dipy_table, relative_signal, with_oracle_gate
-from Testing.Benchmarks.fibres.real_scan import CSD_NAME, MODEL, summarise
-from Testing.Benchmarks.fibres.simulated import LEAST_ANGLE, LEAST_SHARE, draw_configurations, other_voxels, own_voxels
-from Testing.Benchmarks.fibres.volume import arrange
-from Testing.Benchmarks.fibres.voxel_set import Answer, VoxelSet, add_rician_noise
 from Testing.Benchmarks.fibres.voxel_tests import paired_angles
 
 TABLE = make_gradient_table([(1000, 64)], b0_count=6, seed=3)

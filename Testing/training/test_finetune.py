@@ -137,9 +137,8 @@ def test_training_and_validation_regions_do_not_meet(brains, scratch_job):
     assert np.array_equal(case.training[0].region | case.validation[0].region, mask > 0)
 
 
-def test_a_hopeless_run_hands_the_starting_model_back(brains, start, tmp_path, monkeypatch):
-    monkeypatch.setattr("DMRIPretrainLib.training.fine_tuning.TRAINED_RATE", 10.0)
-    job = run(tmp_path / "job", settings_for(brains, start=str(start)))
+def test_a_hopeless_run_hands_the_starting_model_back(brains, start, tmp_path):
+    job = run(tmp_path / "job", settings_for(brains, start=str(start), trained_rate=10.0))
     by_step = scores(job)
     assert min(by_step[2], by_step[4]) < by_step[0]
     metrics = json.loads((job.result / "metrics.json").read_text())

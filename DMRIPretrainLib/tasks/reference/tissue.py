@@ -120,7 +120,7 @@ def _split(anisotropy: np.ndarray, tissue: np.ndarray, mask: np.ndarray) -> tupl
     # DIPY adds a class for the background, which needs a spread and to lie apart from tissue.
     image = 0.02 * np.random.default_rng(0).random(mask.shape)
     image[mask] = np.where(tissue, (index + 0.2) / 1.2, image[mask])
-    with warnings.catch_warnings(), _quiet_dipy():
+    with warnings.catch_warnings(), quiet_dipy():
         warnings.simplefilter("ignore")
         _, classes, probabilities = TissueClassifierHMRF().classify(image, 2, SMOOTHING)
     white = np.asarray(classes)[mask] == 2
@@ -133,7 +133,8 @@ def _split(anisotropy: np.ndarray, tissue: np.ndarray, mask: np.ndarray) -> tupl
 
 
 @contextmanager
-def _quiet_dipy() -> Iterator[None]:
+def quiet_dipy() -> Iterator[None]:
+    """Let DIPY say nothing below a warning."""
     logger = logging.getLogger("dipy")
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from . import real_scan
+from DMRIPretrainLib.benchmark import repeatability as real_scan
+
 from .brains import BRAIN, IN_PLACE, SHUFFLED, WHITE_MATTER
 from .voxel_tests import (
     BLOCKS,

@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from DMRIPretrainLib.benchmark.methods.csd import CSD, clean_response, with_oracle_gate
+from DMRIPretrainLib.benchmark.voxels.volume import ask_model
+from DMRIPretrainLib.benchmark.voxels.voxel_set import Answer, VoxelSet
 from DMRIPretrainLib.evaluation.segmentation import dice_scores
 from DMRIPretrainLib.evaluation.voxel_fibres import fibre_metrics
 from DMRIPretrainLib.inference.predictor import Predictor
@@ -15,9 +18,6 @@ from DMRIPretrainLib.simulation.signal import simulate_signal
 from DMRIPretrainLib.simulation.tables import make_gradient_table
 from DMRIPretrainLib.tasks.maps import TISSUES
 
-from .csd import CSD, clean_response, with_oracle_gate
-from .volume import ask_model
-from .voxel_set import Answer, VoxelSet
 from .voxel_tests import CSD_GATE, CSD_PLAIN, MODEL, MODEL_PEAKS, Protocol, model_answers
 
 IN_PLACE, SHUFFLED = "in place", "shuffled voxels"

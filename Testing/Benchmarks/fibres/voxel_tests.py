@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from DMRIPretrainLib.benchmark.methods.csd import CSD, clean_response, with_oracle_gate
+from DMRIPretrainLib.benchmark.voxels.force import force_voxels
+from DMRIPretrainLib.benchmark.voxels.simulated import other_voxels, own_voxels
+from DMRIPretrainLib.benchmark.voxels.volume import arrange, ask_model
+from DMRIPretrainLib.benchmark.voxels.voxel_set import Answer, VoxelSet, count_peaks
 from DMRIPretrainLib.evaluation.orientation import match_peaks
 from DMRIPretrainLib.evaluation.voxel_fibres import fibre_metrics
 from DMRIPretrainLib.inference.predictor import Predictor
 from DMRIPretrainLib.simulation.tables import make_gradient_table
 from DMRIPretrainLib.tasks.peaks import find_peaks
-
-from .csd import CSD, clean_response, with_oracle_gate
-from .force import force_voxels
-from .simulated import other_voxels, own_voxels
-from .volume import arrange, ask_model
-from .voxel_set import Answer, VoxelSet, count_peaks
 
 FORCE, OWN, OTHER = "DIPY's generator", "own simulator", "other simulator"
 SCATTERED, BLOCKS = "scattered", "blocks"

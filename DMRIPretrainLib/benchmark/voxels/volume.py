@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from DMRIPretrainLib.inference.predictor import Predictor
-from DMRIPretrainLib.qspace.prepare import prepare_scan
-from DMRIPretrainLib.scans.scan import Scan
-from DMRIPretrainLib.tasks.peaks import find_peaks
-
+from ...inference.predictor import Predictor
+from ...qspace.prepare import prepare_scan
+from ...scans.scan import Scan
+from ...tasks.peaks import find_peaks
 from .voxel_set import Answer, VoxelSet, add_rician_noise
 
 #: 2 mm voxels in RAS order: the grid frame is the world frame.

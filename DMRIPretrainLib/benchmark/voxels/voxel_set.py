@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from DMRIPretrainLib.scans.gradient_table import GradientTable
+from ...scans.gradient_table import GradientTable
 
 MOST_FIBRES = 3
 

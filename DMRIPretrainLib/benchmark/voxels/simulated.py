@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from DMRIPretrainLib.scans.gradient_table import GradientTable
-from DMRIPretrainLib.simulation.microstructure import Microstructure
-from DMRIPretrainLib.simulation.signal import simulate_voxels
-
+from ...scans.gradient_table import GradientTable
+from ...simulation.microstructure import Microstructure
+from ...simulation.signal import simulate_voxels
 from .voxel_set import MOST_FIBRES, VoxelSet
 
 PREVALENCE = (0.20, 0.35, 0.30, 0.15)

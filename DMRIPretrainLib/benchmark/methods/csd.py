@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from DMRIPretrainLib.qspace.harmonics import evaluation_matrix, hemisphere
-from DMRIPretrainLib.scans.gradient_table import GradientTable
-from DMRIPretrainLib.tasks.peaks import find_peaks
-
-from .voxel_set import Answer, count_peaks
+from ...qspace.harmonics import evaluation_matrix, hemisphere
+from ...scans.gradient_table import GradientTable
+from ...tasks.peaks import find_peaks
+from ..voxels.voxel_set import Answer, count_peaks
 
 #: Voxels of one population with a fractional anisotropy above this make the response, or the tenth highest.
 _RESPONSE_FA = 0.7

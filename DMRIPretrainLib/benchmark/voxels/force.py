@@ -14,10 +14,9 @@ from unittest import mock
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from DMRIPretrainLib.files import atomic_path
-from DMRIPretrainLib.scans.gradient_table import GradientTable
-
-from .csd import dipy_table
+from ...files import atomic_path
+from ...scans.gradient_table import GradientTable
+from ..methods.csd import dipy_table
 from .voxel_set import MOST_FIBRES, VoxelSet
 
 #: White matter of a voxel that is used; below it, fibres are hard to see for anyone.

@@ -1,0 +1,1 @@
+"""Benchmarks: which pretraining helps where, and how much."""

@@ -1,0 +1,1 @@
+"""Voxels whose fibres are known, and volumes of them."""

@@ -135,9 +135,8 @@ def run_model(
     """
     share = 1 / (1 + ensemble)
     voxels = None if predictor.model.reconstruction is None else sample_voxels(scan.mask)
-    whole, decoded = predictor.run(scan, None, _scaled(progress, 0, share), voxels)
+    averages, decoded = predictor.run(scan, None, _scaled(progress, 0, share), voxels)
     error = None if voxels is None else decoded_error(predictor.model, scan, voxels, decoded)
-    averages = whole
     for average in averages.values():
         average /= 1 + ensemble  # noqa: PLW2901 (in place: of a large scan it is half a gigabyte)
     members: list[np.ndarray] = []

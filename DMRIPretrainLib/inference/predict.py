@@ -135,9 +135,10 @@ def run_model(
     """
     share = 1 / (1 + ensemble)
     voxels = None if predictor.model.reconstruction is None else sample_voxels(scan.mask)
-    whole, decoded = predictor.run(scan, None, _scaled(progress, 0, share), voxels)
+    averages, decoded = predictor.run(scan, None, _scaled(progress, 0, share), voxels)
     error = None if voxels is None else decoded_error(predictor.model, scan, voxels, decoded)
-    averages = {task: probabilities / (1 + ensemble) for task, probabilities in whole.items()}
+    for average in averages.values():
+        average /= 1 + ensemble  # noqa: PLW2901 (in place: of a large scan it is half a gigabyte)
     members: list[np.ndarray] = []
     for number, volumes in enumerate(direction_subsets(scan.table, ensemble), start=1):
         part = predictor.probabilities(scan, volumes, _scaled(progress, number * share, share))
@@ -157,12 +158,14 @@ def _in_file_order(
     head: HeadSpec, scan: PreparedScan, answer: np.ndarray, average: np.ndarray, members: list[np.ndarray]
 ) -> Prediction:
     undo = scan.orientation.undo
-    inside = np.moveaxis(average, 0, -1) * scan.mask[..., None]
     if head.task == "orientation":
         spread = undo(direction_spread(answer, members)) if members else None
         to_world = grid_to_world_rotation(scan.affine)
         turn = rotation_matrix(to_world, FODF_ORDER).astype(np.float32)
-        return Prediction(head, undo(answer @ to_world.T.astype(np.float32)), undo(inside @ turn.T), spread)
+        turned = np.zeros((*scan.shape, len(average)), dtype=np.float32)
+        turned[scan.mask] = average[:, scan.mask].T @ turn.T
+        return Prediction(head, undo(answer @ to_world.T.astype(np.float32)), undo(turned), spread)
+    inside = np.moveaxis(average, 0, -1) * scan.mask[..., None]
     uncertainty = normalised_entropy(average) * scan.mask
     return Prediction(head, undo(answer), undo(inside), undo(uncertainty))
 

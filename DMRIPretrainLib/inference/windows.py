@@ -70,7 +70,7 @@ class BrainWindows:
             (1, C, W, W, W) values; (W, W, W) bool, which voxels are in the brain; (N,) their rows among those of the
             mask in C order; (N,) their share in the mean.
         """
-        padded = functional.pad(box, self._padding)
+        padded = functional.pad(box, self._padding) if any(self._padding) else box
         for cube in self._cubes:
             inside = self._mask[cube]
             rows = self._row[cube][inside]

@@ -17,6 +17,8 @@ from .gradient_table import DEFAULT_B0_THRESHOLD
 from .scan import Scan
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
+#: Bytes that are unpacked at once.
+_PIECE = 1 << 24
 
 
 def read_nifti_scan(
@@ -98,11 +100,26 @@ def _read_data(image: Any, path: Path) -> np.ndarray:
 
 
 def _read_compressed(image: Any, path: Path) -> np.ndarray:
-    with gzip.open(path) as stream:
+    with _GzipFile(path) as stream:
         data = _read_values(type(image).from_stream(stream))
         while stream.read(1 << 20):  # to the end, where gzip checks the sum of what was read
             pass
     return data
+
+
+class _GzipFile(gzip.GzipFile):
+    """Fills a buffer piece by piece; Python's own reads all of it beside the buffer first, which doubles the memory."""
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer as far as the file goes; the number of bytes."""
+        view, done = memoryview(buffer).cast("B"), 0
+        while done < len(view):
+            piece = self.read(min(_PIECE, len(view) - done))
+            if not piece:
+                break
+            view[done : done + len(piece)] = piece
+            done += len(piece)
+        return done
 
 
 def _read_values(image: Any) -> np.ndarray:

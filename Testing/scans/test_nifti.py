@@ -94,3 +94,22 @@ def test_singular_affine_is_refused(tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(np.zeros((2, 2, 2), dtype=np.float32), None, image.header), tmp_path / "flat.nii")
     with pytest.raises(UserError, match=r"flat\.nii.*singular"):
         read_nifti_image(tmp_path / "flat.nii")
+
+
+def test_reading_a_compressed_image_takes_little_more_memory_than_its_values(tmp_path):
+    import subprocess
+    import sys
+
+    path, shape = tmp_path / "dwi.nii.gz", (80, 80, 80, 60)
+    values = np.zeros(shape, dtype=np.float32)
+    values[..., 7] = 7
+    nib.save(nib.Nifti1Image(values, np.eye(4)), path)
+    program = (
+        "import sys; from pathlib import Path; from DMRIPretrainLib.scans.nifti import open_nifti, _read_data\n"
+        "from DMRIPretrainLib.benchmark.own_process import peak_memory\n"
+        "path = Path(sys.argv[1]); before = peak_memory(); data = _read_data(open_nifti(path), path)\n"
+        "assert data[3, 4, 5].tolist() == [7.0 * (v == 7) for v in range(60)]; print(peak_memory() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert values.nbytes <= int(done.stdout) + 1e7
+    assert int(done.stdout) < 1.5 * values.nbytes

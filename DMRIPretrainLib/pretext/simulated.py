@@ -5,6 +5,7 @@ from torch import nn
 
 from ..errors import UserError
 from ..networks.model import Architecture, DiffusionModel
+from ..networks.voxels import at_voxels, learned_voxels
 from ..qspace.deconvolution import fodf_trust
 from ..qspace.features import QSpaceFeatures
 from ..tasks.orientation import fodf_of_peaks
@@ -13,9 +14,6 @@ from .masked import Masked
 from .recipe import Example, RawPatch
 from .reconstruction import clean_of, reconstruct, voxel_errors, weighted_mean
 
-#: Share of the voxels of a patch, and their number at least and at most, that tasks are learned in: neighbours tell
-#: much the same, and heads work voxel by voxel.
-_VOXEL_SHARE, _FEWEST_VOXELS, _MOST_VOXELS = 0.25, 2048, 8192
 _WEIGHTS = {"segmentation": 0.5, "crossings": 1.0, "orientation": 1.0, "reconstruction": 0.5}
 
 
@@ -56,7 +54,7 @@ class Simulated(nn.Module):
         acquisition = patch.acquisition
         features = patch.features()
         inside = torch.nonzero(acquisition.mask.flatten())[:, 0]
-        count = int(min(max(_VOXEL_SHARE * acquisition.mask.numel(), _FEWEST_VOXELS), _MOST_VOXELS))
+        count = learned_voxels(acquisition.mask.numel())
         chosen = torch.randint(len(inside), (count,), generator=generator).to(inside.device)
         voxels = inside[chosen]
         targets = {
@@ -86,7 +84,7 @@ class Simulated(nn.Module):
             decoded = model.backbone(adapted)
         voxels = torch.cat([example.targets["voxels"] for example in examples])
         target = torch.cat([example.targets["crossings"] for example in examples])[:, None, :, None, None]
-        counts = model.answer_decoded(_gather(decoded, voxels), _gather(adapted, voxels), fodf_trust(features))[
+        counts = model.answer_decoded(at_voxels(decoded, voxels), at_voxels(adapted, voxels), fodf_trust(features))[
             "crossings"
         ]
         everywhere = torch.ones(*voxels.shape, 1, 1, device=voxels.device)
@@ -98,7 +96,7 @@ class Simulated(nn.Module):
         adapted = model.adapter(features)
         decoded = model.backbone(adapted)
         voxels = torch.cat([example.targets["voxels"] for example in examples])
-        answers = model.answer_decoded(_gather(decoded, voxels), _gather(adapted, voxels), fodf_trust(features))
+        answers = model.answer_decoded(at_voxels(decoded, voxels), at_voxels(adapted, voxels), fodf_trust(features))
         everywhere = torch.ones(*voxels.shape, 1, 1, device=voxels.device)
         losses = {}
         for name, task in self._tasks.items():
@@ -113,9 +111,3 @@ class Simulated(nn.Module):
         mask = torch.cat([example.mask for example in examples])
         losses["reconstruction"] = _WEIGHTS["reconstruction"] * weighted_mean(shells + b0, mask)
         return losses
-
-
-def _gather(volume: torch.Tensor, voxels: torch.Tensor) -> torch.Tensor:
-    """(B, C, V, 1, 1) channels at (B, V) flat voxels of a (B, C, X, Y, Z) volume."""
-    flat = volume.flatten(2)
-    return flat.gather(2, voxels[:, None].expand(-1, flat.shape[1], -1))[..., None, None]

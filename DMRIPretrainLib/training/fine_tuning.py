@@ -12,6 +12,7 @@ from ..tasks.task import Task
 from .patches import Patch
 from .schedule import warm_up_and_cosine
 from .settings import TRAINED_RATE
+from .task_losses import task_losses
 
 #: Share of the steps over which the learning rate rises from zero.
 WARM_UP = 0.1
@@ -54,16 +55,11 @@ class FineTuning(L.LightningModule):
     def training_step(self, batch: list[Patch], batch_idx: int) -> torch.Tensor:
         """Sum of the losses of all tasks."""
         features = QSpaceFeatures.stack([patch.features(self.device) for patch in batch])
-        outputs = self.model(features)
-        region = torch.stack([patch.region for patch in batch]).to(self.device)
-        self.losses = {}
-        total = torch.zeros((), device=self.device)
-        for name, task in self._tasks.items():
-            target = torch.stack([patch.targets[name] for patch in batch]).to(self.device)
-            loss = task.loss(outputs[name].float(), target, region)
-            self.losses[f"loss {name}"] = loss.detach()
-            total = total + loss
-        self.losses["loss"] = total.detach()
+        targets = {name: torch.stack([patch.targets[name] for patch in batch]).to(self.device) for name in self._tasks}
+        voxels = torch.stack([patch.voxels for patch in batch]).to(self.device)
+        losses = task_losses(self.model, self._tasks, features, targets, voxels)
+        total = torch.stack(list(losses.values())).sum()
+        self.losses = {f"loss {name}": loss.detach() for name, loss in losses.items()} | {"loss": total.detach()}
         return total
 
     def configure_optimizers(self) -> Any:

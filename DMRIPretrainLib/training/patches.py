@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from ..networks.voxels import learned_voxels
 from ..qspace.features import QSpaceFeatures, QSpaceProjection
 from ..tasks.task import Task
 from .augmentation import Augmentation, change_bvalue, draw_bvalue_factor, draw_symmetry, draw_volumes
@@ -21,7 +22,7 @@ class Patch:
     Attributes:
         signal: (N, P, P, P) signal.
         mask: (P, P, P) bool, brain.
-        region: (P, P, P) 1 where the loss counts.
+        voxels: (V,) flat indices of the voxels in which the loss is taken; some may come more than once.
         b0_median: median b0 of the whole brain.
         projection: for the table of this patch.
         targets: (T, P, P, P) target of each task.
@@ -29,7 +30,7 @@ class Patch:
 
     signal: torch.Tensor
     mask: torch.Tensor
-    region: torch.Tensor
+    voxels: torch.Tensor
     b0_median: float
     projection: QSpaceProjection
     targets: dict[str, torch.Tensor]
@@ -89,7 +90,7 @@ class PatchDataset(Dataset[Patch]):
         return Patch(
             turned(signal),
             turned(scan.mask[cube.where]),
-            turned(self._cases[index].region[cube.where].astype(np.float32)),
+            _draw_voxels(turned(self._cases[index].region[cube.where]), rng),
             scan.b0_median,
             QSpaceProjection(table.transformed(matrix), noise),
             targets,
@@ -113,6 +114,12 @@ class PatchDataset(Dataset[Patch]):
         group = groups[rng.integers(1, len(groups))] if balanced else groups[0]
         x, y, z = np.unravel_index(group[rng.integers(len(group))], self._cases[index].scan.shape)
         return int(x), int(y), int(z)
+
+
+def _draw_voxels(region: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Flat indices of voxels of a (P, P, P) bool region, which holds at least the one that the patch is drawn for."""
+    inside = region.flatten().nonzero()[:, 0]
+    return inside[torch.from_numpy(rng.integers(len(inside), size=learned_voxels(region.numel())))]
 
 
 class ConsecutiveSampler(Sampler[int]):

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import torch
 
 from ..networks.model import DiffusionModel
+from ..networks.voxels import learned_voxels
 from ..qspace.features import QSpaceFeatures, QSpaceProjection
 from ..scans.gradient_table import GradientTable
 from ..tasks.task import Task
+from .task_losses import task_losses
 
 #: Noise of the signal that is made up, relative to b0.
 _NOISE = 0.05
@@ -62,14 +64,14 @@ class Rehearsal:
         """One optimiser step; the seconds that it took."""
         batch = [self._random_patch() for _ in range(self._batch)]
         self._model.train()
+        size = self._patch**3
+        voxels = torch.randint(size, (self._batch, learned_voxels(size))).to(self._device)
         start = time.perf_counter()
+        features = QSpaceFeatures.stack([self._features(patch) for patch in batch])
+        targets = {n: torch.stack([patch.targets[n] for patch in batch]).to(self._device) for n in self._tasks}
         with self._precision():
-            outputs = self._model(QSpaceFeatures.stack([self._features(patch) for patch in batch]))
-        region = torch.stack([patch.region for patch in batch]).to(self._device)
-        total = torch.zeros((), device=self._device)
-        for name, task in self._tasks.items():
-            target = torch.stack([patch.targets[name] for patch in batch]).to(self._device)
-            total = total + task.loss(outputs[name].float(), target, region)
+            losses = task_losses(self._model, self._tasks, features, targets, voxels)
+        total = torch.stack(list(losses.values())).sum()
         self._optimizer.zero_grad()
         total.backward()
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)

@@ -8,6 +8,7 @@ precision and with one thread, and fits them. On a GPU with half precision a ste
 from dataclasses import dataclass, replace
 
 from ..errors import UserError
+from ..networks.voxels import learned_voxels
 
 #: Bytes that a step takes whatever its size: code that is loaded on first use, and buffers.
 _FIXED = 190e6
@@ -78,15 +79,15 @@ def step_memory(size: StepSize) -> int:
     """
     voxels = size.batch * size.patch**3
     has_fodf = size.network != "bvm" and bool({"crossings", "orientation"} & set(size.tasks))
-    a_voxel = (
-        _NETWORK[size.network]
-        + _FODF * has_fodf
+    a_voxel = _NETWORK[size.network] + _SHELL * (size.shells - 1) + _VOLUME * size.volumes
+    learned = size.batch * learned_voxels(size.patch**3)
+    of_heads = (
+        _FODF * has_fodf
         + sum(_TASK[task] for task in size.tasks)
-        + _SHELL * (size.shells - 1)
         + _LABEL * max(0, size.labels - 4) * ("segmentation" in size.tasks)
-        + _VOLUME * size.volumes
     )
-    return int(SAFETY * (_FIXED + _PARAMETER * _PARAMETERS[size.network] + voxels * a_voxel))
+    weights = _PARAMETER * _PARAMETERS[size.network]
+    return int(SAFETY * (_FIXED + weights + voxels * a_voxel + learned * of_heads))
 
 
 def fit_to_memory(size: StepSize, available: int, reserved: int = 0, where: str = "memory") -> FittedStep | None:

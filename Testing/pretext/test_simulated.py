@@ -11,7 +11,7 @@ from DMRIPretrainLib.networks.model_file import build_model
 from DMRIPretrainLib.pretext.masked import Masked
 from DMRIPretrainLib.pretext.recipe import RawPatch
 from DMRIPretrainLib.pretext.reconstruction import clean_of
-from DMRIPretrainLib.pretext.simulated import Simulated, _gather
+from DMRIPretrainLib.pretext.simulated import Simulated
 from DMRIPretrainLib.tasks.orientation import fodf_of_peaks
 from DMRIPretrainLib.training.simulated_source import SimulatedSource, SimulationPrior
 
@@ -82,17 +82,6 @@ def test_answers_of_other_voxels_cost_much(patches, task):
     perfect, wrong = (recipe.losses(knowing_model(patches, examples, *change), examples) for change in ((), (swap,)))
     assert wrong[task] > perfect[task] + 0.3
     assert all(torch.equal(wrong[name], perfect[name]) for name in perfect if name != task)
-
-
-def test_gathered_channels_are_those_of_the_voxels():
-    volume = torch.randn(2, 5, 3, 4, 6, generator=seeded())
-    places = torch.tensor([[[0, 0, 0], [2, 3, 5], [1, 2, 3], [2, 3, 5]], [[0, 1, 0], [1, 0, 0], [0, 0, 1], [2, 2, 2]]])
-    flat = (places[..., 0] * 4 + places[..., 1]) * 6 + places[..., 2]
-    found = _gather(volume, flat)
-    assert found.shape == (2, 5, 4, 1, 1)
-    for item in range(2):
-        for index, (x, y, z) in enumerate(places[item].tolist()):
-            assert torch.equal(found[item, :, index, 0, 0], volume[item, :, x, y, z])
 
 
 def test_examples_hold_the_truth_of_voxels_of_the_brain(patches):

@@ -11,18 +11,19 @@ from ..errors import UserError
 from ..networks.voxels import learned_voxels
 
 #: Bytes that a step takes whatever its size: code that is loaded on first use, and buffers.
-_FIXED = 190e6
+_FIXED = 170e6
 #: Bytes for each voxel of a patch: adapter and backbone...
-_NETWORK = {"tiny": 2700.0, "base": 3300.0, "bvm": 2900.0}
-#: ... the fODF that orientation and crossings share...
-_FODF = 7700.0
-#: ... the heads with their losses...
-_TASK = {"segmentation": 2300.0, "crossings": 200.0, "orientation": 0.0}
-#: ... each shell after the first one, and each label after the fourth.
-_SHELL = 1600.0
-_LABEL = 66.0
+_NETWORK = {"tiny": 3800.0, "base": 4700.0, "bvm": 2700.0}
+#: ... each shell after the first one...
+_SHELL = 890.0
 #: ... and each volume: its signal, and the signal over b0.
 _VOLUME = 8.0
+#: Bytes for each voxel that heads learn in: the fODF that orientation and crossings share...
+_FODF = 5000.0
+#: ... the heads with their losses...
+_TASK = {"segmentation": 2300.0, "crossings": 2700.0, "orientation": 0.0}
+#: ... and each label after the fourth.
+_LABEL = 66.0
 #: Weights of each network, in millions of parameters.
 _PARAMETERS = {"tiny": 3.5e6, "base": 7.6e6, "bvm": 2.2e6}
 #: Bytes for each weight: itself, its gradient, and the two moments of AdamW.

@@ -87,18 +87,20 @@ def fit(path: Path) -> None:
     import numpy as np
     from scipy.optimize import nnls
 
+    from DMRIPretrainLib.networks.voxels import learned_voxels
     from DMRIPretrainLib.training.step_memory import SAFETY, StepSize, step_memory
 
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     measured = np.array([line["step"] for line in lines], dtype=float)
-    names = ("fixed", "tiny", "base", "bvm", "fodf", "segmentation", "crossings", "orientation", "shell", "class")
+    names = ("fixed", "tiny", "base", "bvm", "shell", "fodf", "segmentation", "crossings", "orientation", "class")
     design, counted = [], []
     for line in lines:
         voxels, tasks = line["batch"] * line["patch"] ** 3, TASKS[line["tasks"]]
         has_fodf = line["network"] != "bvm" and bool({"crossings", "orientation"} & set(tasks))
-        parts = [line["network"] == name for name in ("tiny", "base", "bvm")]
-        parts += [has_fodf, *(task in tasks for task in TASKS["all"]), line["shells"] - 1, max(0, line["labels"] - 4)]
-        design.append([1.0, *(voxels * float(part) for part in parts)])
+        learned = line["batch"] * learned_voxels(line["patch"] ** 3)
+        of_patch = [*(line["network"] == name for name in ("tiny", "base", "bvm")), line["shells"] - 1]
+        of_heads = [has_fodf, *(task in tasks for task in TASKS["all"]), max(0, line["labels"] - 4)]
+        design.append([1.0, *(voxels * float(part) for part in of_patch), *(learned * float(p) for p in of_heads)])
         counted.append(16 * line["parameters"] + 8 * voxels * (5 + line["shells"] * line["directions"]))
     matrix = np.array(design)
     constants, _ = nnls(matrix / measured[:, None], (measured - np.array(counted)) / measured)

@@ -28,15 +28,19 @@ MODULE = Path(__file__).resolve().parents[2] / "DMRIPretrain"
 @pytest.fixture(autouse=True)
 def library_stays() -> Iterator[None]:
     """Reloading the module loads the library anew; the tests of others hold on to the library that they know."""
-
-    def loaded() -> dict[str, Any]:
-        return {name: found for name, found in sys.modules.items() if name.split(".")[0] == "DMRIPretrainLib"}
-
-    kept = loaded()
+    kept = _loaded("DMRIPretrainLib")
     yield
-    for name in loaded():
+    if any(_loaded("DMRIPretrainLib").get(name) is not found for name, found in kept.items()):
+        # Panels that know the other library would not recognise errors of this one.
+        for name in _loaded("DMRIPretrainPanels"):
+            del sys.modules[name]
+    for name in _loaded("DMRIPretrainLib"):
         del sys.modules[name]
     sys.modules.update(kept)
+
+
+def _loaded(package: str) -> dict[str, Any]:
+    return {name: found for name, found in sys.modules.items() if name.split(".")[0] == package}
 
 
 @pytest.fixture

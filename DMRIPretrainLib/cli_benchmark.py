@@ -82,7 +82,8 @@ def recipes(
     with console.progress_bar("benchmark") as progress, helping if workers > 1 else nullcontext():
         work.run(progress)
     # Smaller ones must not take the place of what is published.
-    _write_recipes(work, results or (_published(out) if plan == Plan() else out / "results"), json)
+    folder = cli_measuring.results_folder(results, out) if plan == Plan() else results or out / "results"
+    _write_recipes(work, folder, json)
 
 
 def _write_recipes(work: "RecipeBenchmark", folder: Path, json: bool) -> None:
@@ -102,12 +103,6 @@ def _write_recipes(work: "RecipeBenchmark", folder: Path, json: bool) -> None:
         console.messages.print("no plots: they need Matplotlib (pip install matplotlib); run the command again then")
     told = {"runs": content["progress"], "aims": content["aims"], "tables": str(folder / "recipes.md")}
     show(told, json, title=str(folder))
-
-
-def _published(out: Path) -> Path:
-    """Where the results of a checkout are kept; without a checkout with the work."""
-    checkout = Path(__file__).resolve().parents[1] / "Testing" / "Benchmarks"
-    return checkout / "results" if checkout.is_dir() else out / "results"
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

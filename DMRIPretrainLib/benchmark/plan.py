@@ -12,7 +12,7 @@ BVM = "bvm"
 #: Starts of the network of the seed paper, whose table of 64 directions is resampled.
 _BVM_STARTS = tuple(f"{BVM}-{what}" for what in (SCRATCH, "autoencoder", "distortion"))
 #: Seconds on one core: to begin a run, for a patch of fine-tuning and of pretraining, to predict a scan.
-_SECONDS_A_RUN, _SECONDS_A_PATCH, _SECONDS_A_PRETEXT, _SECONDS_A_SCAN = 5.0, 0.25, 0.08, 1.0
+_SECONDS_A_RUN, _SECONDS_A_PATCH, _SECONDS_A_PRETEXT, _SECONDS_A_SCAN = 5.0, 0.15, 0.08, 1.0
 STARTS = (SCRATCH, *RECIPES, SHIPPED, *_BVM_STARTS)
 
 
@@ -66,8 +66,8 @@ class Plan:
     starts: tuple[str, ...] = STARTS
     labels: tuple[int, ...] = (1, 2, 5, 10)
     seeds: tuple[int, ...] = (0, 1, 2)
-    steps: int = 100
-    pretrain_steps: int = 300
+    steps: int = 300
+    pretrain_steps: int = 800
     network: str = "tiny"
     device: str = "cpu"
     patch: int = 16
@@ -75,7 +75,7 @@ class Plan:
     pretrain_batch: int = 2
     pretrain_scans: int = 10
     validation_scans: int = 1
-    test_scans: int = 10
+    test_scans: int = 6
     protocol_scans: int = 2
 
     def __post_init__(self) -> None:

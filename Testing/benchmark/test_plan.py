@@ -52,4 +52,4 @@ def test_a_plan_that_makes_no_sense_is_refused(wrong, message):
 
 
 def test_more_steps_labels_and_seeds_take_longer():
-    assert Plan(steps=200).hours() > Plan().hours() > Plan(seeds=(0,)).hours() > 100 * QUICK.hours()
+    assert Plan(steps=600).hours() > Plan().hours() > Plan(seeds=(0,)).hours() > 100 * QUICK.hours()

@@ -16,13 +16,6 @@ if TYPE_CHECKING:
 
 benchmark = typer.Typer(name="benchmark", help="Measure how good all this is.", no_args_is_help=True)
 
-ResultsOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder for tables and plots; by default OUT/results, or Testing/Benchmarks/results of a checkout."
-    ),
-]
-
 
 @benchmark.callback()
 def _group() -> None:
@@ -36,7 +29,7 @@ benchmark.command()(cli_measuring.speed)
 @benchmark.command()
 def recipes(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to work in; what was begun there is gone on with.")],
-    results: ResultsOption = None,
+    results: cli_measuring.ResultsOption = None,
     starts: Annotated[
         str | None, typer.Option("--recipes", help="What to start from, scratch among it; by default all there is.")
     ] = None,
@@ -59,7 +52,7 @@ def recipes(
     """
     from .benchmark.plan import QUICK, Plan
     from .benchmark.recipes import RecipeBenchmark, found_plan
-    from .benchmark.workers import helpers, is_helper
+    from .jobs.helpers import helpers, is_helper
 
     given: dict[str, Any] = {
         "starts": _names(starts),

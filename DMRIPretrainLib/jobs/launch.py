@@ -4,8 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,6 @@ from .folder import JobFolder
 from .process import ProcessIdentity
 from .worker import introduce, refuse_if_busy
 
-#: Set in the environment of processes that help another one with its study.
-HELPER = "DMRI_PRETRAIN_HELPER"
 #: The folder that holds the package, for the Python of the worker.
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
@@ -41,8 +38,8 @@ def start_job(
     job.specification()
     refuse_if_busy(job)
     job.resume()
-    variables = _environment(os.environ if environment is None else environment)
-    command = _command(python, job)
+    variables = with_package(os.environ if environment is None else environment)
+    command = own_command(["run", str(job.path.absolute())], python)
     job.append("state", state="queued")
     try:
         with job.log_path.open("ab") as log:
@@ -61,39 +58,15 @@ def start_job(
     return worker
 
 
-@contextmanager
-def helpers(job: JobFolder, count: int) -> Iterator[None]:
-    """Have further processes work on the job of a study, each with its share of the cores; wait for them at the end.
-
-    They end with this process, however it ends.
-
-    Args:
-        job: a job on which this process works.
-        count: how many further ones.
-    """
-    cores = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    threads = str(max(1, cores // (count + 1)))
-    variables = _environment(os.environ) | {HELPER: "1", "OMP_NUM_THREADS": threads}
-    command = _command(sys.executable, job)
-    with job.log_path.open("ab") as log:
-        processes = [
-            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables)
-            for _ in range(count)
-        ]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.wait()
-
-
-def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+def with_package(variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables of a process whose Python is to find this package, from others."""
     paths = [str(_PACKAGE_PARENT), *filter(None, [variables.get("PYTHONPATH")])]
     return {**variables, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
 
-def _command(python: str | Path, job: JobFolder) -> list[str]:
-    return [str(python), "-m", "DMRIPretrainLib", "run", str(job.path.absolute())]
+def own_command(words: Sequence[str], python: str | Path = sys.executable) -> list[str]:
+    """The words of ``dmri-pretrain ...`` as a command line for a Python."""
+    return [str(python), "-m", "DMRIPretrainLib", *words]
 
 
 def _apart() -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """One process's part in the job of a study, and the end of it."""
 
-import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -8,8 +7,7 @@ from typing import Any, Protocol
 
 from ..errors import UserError
 from ..jobs.folder import JobFolder
-from ..jobs.launch import HELPER, helpers
-from ..jobs.process import end_with_parent
+from ..jobs.helpers import helpers, is_helper
 from ..jobs.session import LeftToOthersError, StopSignals, run_session
 from ..jobs.study import OUTCOMES, Study, StudyItem
 from ..jobs.versions import library_versions
@@ -67,27 +65,25 @@ def run_study(
     Raises:
         UserError: if nothing can be worked on.
     """
-    is_helper = bool(os.environ.get(HELPER))
-    if is_helper:
-        end_with_parent()
+    helps = is_helper()
 
     def part() -> dict[str, Any]:
-        if not is_helper:
+        if not helps:
             job.amend(versions=library_versions())
         scans = scans_of(settings)
         items = [StudyItem(name, files.scan, files.paths) for name, files in scans.items()]
         work = open_work()
         study = Study(job, items, lambda item, folder, tell: work(scans[item.name], folder, tell), progress)
         more = min(settings.workers, len(items)) - 1
-        with nullcontext() if is_helper or more <= 0 else helpers(job, more):
+        with nullcontext() if helps or more <= 0 else helpers(["run", str(job.path.absolute())], more, job.log_path):
             study.run()
-        counts = None if is_helper else study.finish()
+        counts = None if helps else study.finish()
         if counts is None:
             raise LeftToOthersError
         job.append("result", path=f"result/{OUTCOMES}", **counts)
         return {**counts, "table": job.result / OUTCOMES}
 
-    return run_session(job, part, alone=False, signals=signals, tell=not is_helper) or {}
+    return run_session(job, part, alone=False, signals=signals, tell=not helps) or {}
 
 
 def scans_of(settings: StudySettings) -> dict[str, ScanFiles]:

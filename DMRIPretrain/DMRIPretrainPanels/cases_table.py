@@ -7,6 +7,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .cases import SPLITS
+from .table_layout import layOut
 
 _SCAN, _LABELS, _SUBJECT, _SPLIT = range(4)
 
@@ -27,13 +28,7 @@ class CasesTable:
         self.cases = []
         self._table, self._changed = table, changed
         self._filling = False
-        table.setHorizontalHeaderLabels([_("Scan"), _("Labels"), _("Subject"), _("Split")])
-        table.verticalHeader().hide()
-        header = table.horizontalHeader()
-        for column, mode in enumerate(("Stretch", "Stretch", "ResizeToContents", "ResizeToContents")):
-            header.setSectionResizeMode(column, getattr(qt.QHeaderView, mode))
-        table.setMinimumHeight(120)
-        table.setMaximumHeight(160)
+        layOut(table, [_("Scan"), _("Labels"), _("Subject"), _("Split")], wide=2, heights=(120, 160))
         table.connect("itemChanged(QTableWidgetItem*)", self._onItemChanged)
         self._filter = DropFilter(dropped)
         table.viewport().setAcceptDrops(True)

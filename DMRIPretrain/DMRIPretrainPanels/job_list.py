@@ -12,6 +12,7 @@ from DMRIPretrainLib.jobs.status import read_status
 
 from .background import Task
 from .state import AT_WORK
+from .table_layout import layOut
 
 TRAININGS = ("finetune", "pretrain")
 
@@ -83,13 +84,7 @@ class JobList:
         self._task = None
         self._wanted = None
         self._filling = False
-        table.setHorizontalHeaderLabels([_("Job"), _("Kind"), _("State"), _("Done")])
-        table.verticalHeader().hide()
-        header = table.horizontalHeader()
-        for column, mode in enumerate(("Stretch", "ResizeToContents", "ResizeToContents", "ResizeToContents")):
-            header.setSectionResizeMode(column, getattr(qt.QHeaderView, mode))
-        table.setMinimumHeight(110)
-        table.setMaximumHeight(140)
+        layOut(table, [_("Job"), _("Kind"), _("State"), _("Done")], wide=1, heights=(110, 140))
         table.connect("itemSelectionChanged()", self._onSelection)
 
     def trains(self, besides=None):

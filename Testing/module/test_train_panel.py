@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from DMRIPretrainLib.jobs.folder import JobFolder
@@ -155,22 +154,6 @@ def test_dropped_files_become_cases(host: Any, train: Any, study: Path) -> None:
     scan = study / "sub-01" / "dwi" / "sub-01_dwi.nii.gz"
     assert pointer.drop_files(train.ui.casesTable, [scan, study / "dataset_description.json"])
     assert [Path(case.scan) for case in train.cases.rows] == [scan]
-
-
-def test_labels_of_another_grid_are_refused_in_one_sentence(
-    host: Any, train: Any, in_scene: Callable[..., tuple[Any, Any]]
-) -> None:
-    import slicer
-
-    node, _ = in_scene(0)
-    other = slicer.util.addVolumeFromArray(np.ones((4, 4, 4), np.int16), nodeClassName="vtkMRMLLabelMapVolumeNode")
-    other.SetName("elsewhere")
-    pointer.choose(train.ui.caseScanSelector, node.GetName())
-    pointer.choose(train.ui.caseLabelsSelector, "elsewhere")
-    pointer.click(train.ui.addCaseButton)
-    pointer.click(train.ui.trainButton)
-    assert "Elsewhere: expected the grid of brain 0" in train.ui.trainHintLabel.text()
-    assert not train.facts.preparing
 
 
 def test_following_a_long_job_takes_little_of_the_main_thread(

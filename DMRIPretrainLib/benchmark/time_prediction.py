@@ -54,7 +54,7 @@ def main() -> None:
     if on_gpu:
         told["gpu_memory"] = torch.cuda.max_memory_allocated()
     hook.remove()
-    told["operations"] = len(shapes) * window_operations(network, *shapes[0][1:3])
+    told["operations"] = sum(shape[0] for shape in shapes) * window_operations(network, *shapes[0][1:3])
     told["peak"] = peak_rate(options.device)
     told |= {"after": time.perf_counter() - ended, "cpu_after": time.process_time() - cpu_ended}
     json.dump(told, sys.stdout)

@@ -147,10 +147,10 @@ def run_model(
         if "orientation" in part:
             members.append(predictor.tasks["orientation"].answer(part["orientation"], scan.mask))
     answers = predictor.answers(averages, scan.mask)
-    turned = {
-        task: _in_file_order(predictor.tasks[task].head, scan, answers[task], averages[task], members)
-        for task in answers
-    }
+    turned = {}
+    for task in answers:
+        average = averages.pop(task)  # of a large scan it is half a gigabyte
+        turned[task] = _in_file_order(predictor.tasks[task].head, scan, answers[task], average, members)
     return turned, error
 
 
@@ -162,9 +162,10 @@ def _in_file_order(
         spread = undo(direction_spread(answer, members)) if members else None
         to_world = grid_to_world_rotation(scan.affine)
         turn = rotation_matrix(to_world, FODF_ORDER).astype(np.float32)
-        turned = np.zeros((*scan.shape, len(average)), dtype=np.float32)
-        turned[scan.mask] = average[:, scan.mask].T @ turn.T
-        return Prediction(head, undo(answer @ to_world.T.astype(np.float32)), undo(turned), spread)
+        for sheet, inside in zip(np.moveaxis(average, 1, 0), scan.mask, strict=True):
+            sheet[:, inside] = turn @ sheet[:, inside]
+        coefficients = undo(np.moveaxis(average, 0, -1))
+        return Prediction(head, undo(answer @ to_world.T.astype(np.float32)), coefficients, spread)
     inside = np.moveaxis(average, 0, -1) * scan.mask[..., None]
     uncertainty = normalised_entropy(average) * scan.mask
     return Prediction(head, undo(answer), undo(inside), undo(uncertainty))

@@ -9,12 +9,14 @@ from ..qspace.deconvolution import fodf_trust
 from ..qspace.prepare import PreparedScan
 from ..tasks.orientation import OrientationTask
 from ..tasks.registry import make_task
-from .windows import BrainWindows, in_box
+from .windows import BrainWindows, WindowMeans, in_box
 
 #: Voxels whose features are held at once; a shell of 64 directions takes about 60 MB.
 _VOXELS_AT_ONCE = 60_000
 #: Voxels around a slab that its input depends on: adapters look at direct neighbours.
 _MARGIN = 1
+#: PyTorch convolves a single small window on a CPU several times slower than two at once.
+_WINDOWS_AT_ONCE = 2
 _DECODED = "decoder features"
 
 
@@ -70,31 +72,38 @@ class Predictor:
             The probabilities, and (1, D, V, 1, 1) decoder features on the CPU where voxels are given.
         """
         box = bounding_box(scan.mask)
-        adapted, trust = self._adapt(scan, volumes, box)
         mask = np.ascontiguousarray(scan.mask[box])
-        inside = torch.from_numpy(mask).to(self.device)
-        # The same in every window: once a voxel is enough.
-        fit = self.model.fit(_of_voxels(adapted, torch.from_numpy(mask)).to(self.device), trust)
-        windows = BrainWindows(inside, self.window)
-        averages: dict[str, torch.Tensor] = {}
-        for done, (values, here, rows, share) in enumerate(windows.cut(adapted), start=1):
-            there = values.to(self.device)
-            decoded = _of_voxels(self.model.backbone(there), here)
-            fitted = None if fit is None else fit[:, :, rows]
-            outputs = self.model.answer_decoded(decoded, _of_voxels(there, here), trust, fitted)
-            found = {task: self.tasks[task].probabilities(output) for task, output in outputs.items()}
-            if decoded_in is not None:
-                found[_DECODED] = decoded
-            for task, answer in found.items():
-                if task not in averages:
-                    averages[task] = torch.zeros(answer.shape[1], int(inside.sum()), device=self.device)
-                averages[task].index_add_(1, rows, answer[0, :, :, 0, 0].float() * share)
-            progress("predicting", done / len(windows))
-        decoded_there = averages.pop(_DECODED, None)
-        if decoded_there is not None and decoded_in is not None:
+        means = self._means(scan, volumes, box, progress, decoded_in is not None)
+        decoded = means.pop(_DECODED, None)
+        if decoded is not None and decoded_in is not None:
             rows = np.cumsum(scan.mask).reshape(scan.shape)[tuple(decoded_in.T)] - 1
-            decoded_there = decoded_there.cpu()[None, :, torch.from_numpy(rows), None, None]
-        return {task: in_box(answer, mask, scan.shape, box) for task, answer in averages.items()}, decoded_there
+            decoded = decoded.cpu()[None, :, torch.from_numpy(rows), None, None]
+        # One after the other, so that of a large scan not all are there twice.
+        return {task: in_box(means.pop(task), mask, scan.shape, box) for task in list(means)}, decoded
+
+    def _means(
+        self, scan: PreparedScan, volumes: np.ndarray | None, box: tuple[slice, ...], progress: Progress, decode: bool
+    ) -> dict[str, torch.Tensor]:
+        """(C, V) output of every head in the voxels of the mask, and with ``decode`` what the decoder made of them."""
+        adapted, trust = self._adapt(scan, volumes, box)
+        inside = torch.from_numpy(np.ascontiguousarray(scan.mask[box]))
+        # The same in every window: once a voxel is enough.
+        fit = self.model.fit(_of_voxels(adapted, inside).to(self.device), trust)
+        inside = inside.to(self.device)
+        windows = BrainWindows(inside, self.window)
+        means = WindowMeans(int(inside.sum()), self.device)
+        done = 0
+        for group in windows.cut(adapted, _WINDOWS_AT_ONCE):
+            there = torch.cat([window.values for window in group]).to(self.device)
+            for window, values, decoded in zip(group, there.split(1), self.model.backbone(there).split(1), strict=True):
+                decoded_here = _of_voxels(decoded, window.inside)
+                fitted = None if fit is None else fit[:, :, window.rows]
+                outputs = self.model.answer_decoded(decoded_here, _of_voxels(values, window.inside), trust, fitted)
+                found = {task: self.tasks[task].probabilities(output) for task, output in outputs.items()}
+                means.add(window, found | ({_DECODED: decoded_here} if decode else {}))
+            done += len(group)
+            progress("predicting", done / len(windows))
+        return means.values
 
     def _adapt(
         self, scan: PreparedScan, volumes: np.ndarray | None, box: tuple[slice, ...]
@@ -103,13 +112,15 @@ class Predictor:
         projection = scan.projection(volumes)
         x, y, z = box
         size = max(1, _VOXELS_AT_ONCE // ((y.stop - y.start) * (z.stop - z.start)))
-        slabs = []
+        shape = [side.stop - side.start for side in box]
+        adapted = torch.empty(1, self.model.adapter.output_channels, *shape)
         for start in range(x.start, x.stop, size):
             stop = min(start + size, x.stop)
             first, last = max(x.start, start - _MARGIN), min(x.stop, stop + _MARGIN)
             features = scan.features((slice(first, last), y, z), projection, volumes, self.device)
-            slabs.append(self.model.adapter(features)[:, :, start - first : stop - first].float().cpu())
-        return torch.cat(slabs, dim=2), fodf_trust(features)
+            slab = self.model.adapter(features)[:, :, start - first : stop - first]
+            adapted[:, :, start - x.start : stop - x.start] = slab
+        return adapted, fodf_trust(features)
 
     def answers(self, probabilities: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, np.ndarray]:
         """The map of every task, from :meth:`probabilities`, in RAS voxel order and the grid frame.

@@ -6,7 +6,8 @@ importing MONAI takes longer than a small scan does.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -37,6 +38,22 @@ def window_weights(window: int) -> torch.Tensor:
     return weights.clamp_(min=max(float(weights.min()), _LEAST_WEIGHT))
 
 
+class Window(NamedTuple):
+    """A window of a box.
+
+    Attributes:
+        values: (1, C, W, W, W) of the box.
+        inside: (W, W, W) bool, which voxels are in the brain.
+        rows: (N,) their places among the voxels of the mask in C order.
+        share: (N,) their share in the mean.
+    """
+
+    values: torch.Tensor
+    inside: torch.Tensor
+    rows: torch.Tensor
+    share: torch.Tensor
+
+
 class BrainWindows:
     """Windows that hold voxels of a brain.
 
@@ -63,18 +80,39 @@ class BrainWindows:
     def __len__(self) -> int:
         return len(self._cubes)
 
-    def cut(self, box: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """All windows of a (1, C, X, Y, Z) box.
-
-        Yields:
-            (1, C, W, W, W) values; (W, W, W) bool, which voxels are in the brain; (N,) their rows among those of the
-            mask in C order; (N,) their share in the mean.
-        """
+    def cut(self, box: torch.Tensor, at_once: int = 1) -> Iterator[list[Window]]:
+        """All windows of a (1, C, X, Y, Z) box, so many at once; there may be fewer at the end."""
         padded = functional.pad(box, self._padding) if any(self._padding) else box
-        for cube in self._cubes:
-            inside = self._mask[cube]
-            rows = self._row[cube][inside]
-            yield padded[:, :, *cube], inside, rows, self._weights[inside] / self._total[rows]
+        for first in range(0, len(self._cubes), at_once):
+            yield [self._window(padded, cube) for cube in self._cubes[first : first + at_once]]
+
+    def _window(self, padded: torch.Tensor, cube: tuple[slice, ...]) -> Window:
+        inside = self._mask[cube]
+        rows = self._row[cube][inside]
+        return Window(padded[:, :, *cube], inside, rows, self._weights[inside] / self._total[rows])
+
+
+class WindowMeans:
+    """Means over the windows that hold a voxel.
+
+    Args:
+        voxels: of the mask.
+        device: where to add up.
+
+    Attributes:
+        values: (C, V) float32 by name.
+    """
+
+    def __init__(self, voxels: int, device: torch.device) -> None:
+        self._voxels, self._device = voxels, device
+        self.values: dict[str, torch.Tensor] = {}
+
+    def add(self, window: Window, found: Mapping[str, torch.Tensor]) -> None:
+        """Add (1, C, N, 1, 1) values of the voxels of a window, by name."""
+        for name, values in found.items():
+            if name not in self.values:
+                self.values[name] = torch.zeros(values.shape[1], self._voxels, device=self._device)
+            self.values[name].index_add_(1, window.rows, values[0, :, :, 0, 0].float() * window.share)
 
 
 def in_box(values: torch.Tensor, mask: np.ndarray, shape: Sequence[int], box: tuple[slice, ...]) -> np.ndarray:

@@ -63,7 +63,7 @@ class FODFHead(nn.Module):
 def _choice(fit: torch.Tensor, linear: torch.Tensor, counts: torch.Tensor | None) -> torch.Tensor:
     """(B, 3, X, Y, Z) 1 for one of the fits of one, two and three fibres, else 0."""
     if counts is None:
-        power = linear[:, 1:].norm(dim=1, keepdim=True)
+        power = linear[:, 1:].square().sum(dim=1, keepdim=True).sqrt()
         explained = left_by_fits(fit)[:, :-1] < _LITTLE * power
         number = MOST_FIBRES - 1 - explained.to(torch.int64).cummax(dim=1).values.sum(dim=1, keepdim=True)
     else:

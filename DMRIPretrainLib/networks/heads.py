@@ -12,8 +12,8 @@ class VoxelwiseLinear(nn.Linear):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, X, Y, Z) to (B, C', X, Y, Z)."""
-        flat = torch.einsum("oc,bcv->bov", self.weight, x.flatten(2)) + self.bias[:, None]
-        return flat.unflatten(2, x.shape[2:])
+        weight = self.weight.expand(len(x), -1, -1)
+        return torch.baddbmm(self.bias[:, None], weight, x.flatten(2)).unflatten(2, x.shape[2:])
 
 
 class TaskHead(nn.Module):

@@ -46,7 +46,7 @@ def fodf_of_peaks(peaks: torch.Tensor) -> torch.Tensor:
         (V, 45) coefficients in the frame of the peaks.
     """
     shape = torch.as_tensor(lobe(FODF_ORDER), dtype=peaks.dtype, device=peaks.device)
-    amplitudes = peaks.norm(dim=2)
+    amplitudes = peaks.square().sum(dim=2).sqrt()
     voxel, peak = torch.nonzero(amplitudes, as_tuple=True)
     amplitude = amplitudes[voxel, peak, None]
     lobes = evaluate(peaks[voxel, peak] / amplitude, FODF_ORDER) * shape * amplitude

@@ -31,7 +31,7 @@ _REACH = 0.15
 #: Amplitude of fibres that explain nothing, so that their directions are kept.
 _LEAST_AMPLITUDE = 1e-4
 #: Few enough for the values of a block of voxels to stay in a CPU's cache.
-_VOXELS_AT_ONCE = 1024
+_VOXELS_AT_ONCE = 2048
 
 
 @torch.no_grad()
@@ -61,14 +61,14 @@ def fit_fibres(linear: torch.Tensor, trust: torch.Tensor) -> torch.Tensor:
 
 
 def fitted_vectors(fit: torch.Tensor, count: int) -> torch.Tensor:
-    """(..., count, 3) unit vector x amplitude of the fit of so many fibres, from (..., 30) channels."""
+    """(B, count, 3, ...) unit vector x amplitude of the fit of so many fibres, from (B, 30, ...) channels."""
     start = 3 * (count * (count - 1) // 2)
-    return fit[..., start : start + 3 * count].unflatten(-1, (count, 3))
+    return fit[:, start : start + 3 * count].unflatten(1, (count, 3))
 
 
 def left_by_fits(fit: torch.Tensor) -> torch.Tensor:
     """(B, 3, ...) root of the power above order 0 that one, two and three fibres leave, from (B, 30, ...) channels."""
-    return fit[:, FIT_VECTORS:].unflatten(1, (MOST_FIBRES, -1))[:, :, 1:].norm(dim=2)
+    return fit[:, FIT_VECTORS:].unflatten(1, (MOST_FIBRES, -1))[:, :, 1:].square().sum(dim=2).sqrt()
 
 
 def fitted_fodf(fit: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -117,25 +117,38 @@ class _Fit:
     def __call__(self, linear: torch.Tensor) -> torch.Tensor:
         """(V, 30) description of (V, 28) fODFs."""
         along = linear @ self._lobes.T
-        chosen = [along.argmax(dim=1)]
+        chosen = [_argmax(along)]
         vectors: list[torch.Tensor] = []
         remainders: list[torch.Tensor] = []
         smooth = linear @ self._smooth.T
-        top = smooth.argmax(dim=1)
-        directions = [self._refined(smooth, top)]
-        self._describe(linear, directions, vectors, remainders)
-        for count in range(2, MOST_FIBRES + 1):
-            chosen.append(self._best(self._gain(along, chosen), chosen))
-            for sweep in range(_SWEEPS):
-                directions = []
-                for fibre in range(count):
-                    others = chosen[:fibre] + chosen[fibre + 1 :]
-                    gain = self._gain(along, others)
-                    chosen[fibre] = self._best(gain, others)
-                    if sweep == _SWEEPS - 1:
-                        directions.append(self._refined(gain, chosen[fibre]))
-            self._describe(linear, directions, vectors, remainders)
+        top = _argmax(smooth)
+        self._describe(linear, [self._refined(self._around(smooth, top), top)], vectors, remainders)
+        for _ in range(2, MOST_FIBRES + 1):
+            self._describe(linear, self._with_another(along, chosen), vectors, remainders)
         return torch.cat([*vectors, *remainders], dim=1)
+
+    def _with_another(self, along: torch.Tensor, chosen: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Add a fibre to the (V,) chosen ones, move each in turn, and refine: a list of (V, 3) unit vectors.
+
+        A fibre is looked for again only in voxels where another one has moved since.
+        """
+        gain = self._gain(along, chosen)
+        chosen.append(self._best(gain, chosen))
+        around = [self._around(gain, top) for top in chosen]
+        is_old = [torch.ones_like(top, dtype=torch.bool) for top in chosen]
+        is_old[-1][:] = False
+        for fibre in [*range(len(chosen))] * _SWEEPS:
+            rows = torch.nonzero(is_old[fibre])[:, 0]
+            others = [top[rows] for number, top in enumerate(chosen) if number != fibre]
+            gain = self._gain(along.index_select(0, rows), others)
+            best = self._best(gain, others)
+            around[fibre][rows] = self._around(gain, best)
+            moved = rows[best != chosen[fibre][rows]]
+            chosen[fibre][rows] = best
+            for number, old in enumerate(is_old):
+                old[moved] |= number != fibre
+            is_old[fibre][rows] = False
+        return [self._refined(*both) for both in zip(around, chosen, strict=True)]
 
     def _gain(self, along: torch.Tensor, others: Sequence[torch.Tensor]) -> torch.Tensor:
         """(V, D) root of the power that a lobe in each direction explains beside those at the (V,) others."""
@@ -160,11 +173,15 @@ class _Fit:
         near = self._too_near.index_select(0, others[0])
         for other in others[1:]:
             near += self._too_near.index_select(0, other)
-        return near.add_(gain).argmax(dim=1)
+        return _argmax(near.add_(gain))
 
-    def _refined(self, values: torch.Tensor, top: torch.Tensor) -> torch.Tensor:
-        """(V, 3) unit vectors of the maximum of the quadratic fit around the (V,) tops of (V, D) values."""
-        return self._grid.refine(values.gather(1, self._grid.fit_points[top]), top, _REACH)[0]
+    def _around(self, values: torch.Tensor, top: torch.Tensor) -> torch.Tensor:
+        """(V, 13) values at the fit points of the (V,) tops, from (V, D) values."""
+        return values.gather(1, self._grid.fit_points[top])
+
+    def _refined(self, around: torch.Tensor, top: torch.Tensor) -> torch.Tensor:
+        """(V, 3) unit vectors of the maximum of the quadratic fit to (V, 13) values around the (V,) tops."""
+        return self._grid.refine(around, top, _REACH)[0]
 
     def _describe(
         self,
@@ -194,3 +211,10 @@ class _Fit:
         order = amplitudes.argsort(dim=1, descending=True)
         sorted_vectors = (stacked * amplitudes[..., None]).gather(1, order[..., None].expand(-1, -1, 3))
         vectors.append(sorted_vectors.flatten(1))
+
+
+def _argmax(values: torch.Tensor) -> torch.Tensor:
+    """(V,) places of the largest of (V, D) values; NumPy is several times faster than PyTorch on a CPU."""
+    if values.device.type == "cpu":
+        return torch.from_numpy(values.numpy().argmax(axis=1))
+    return values.argmax(dim=1)

@@ -68,12 +68,14 @@ def evaluate(directions: "torch.Tensor", order: int) -> "torch.Tensor":
     """
     import torch
 
-    powers = [torch.ones_like(directions)]
+    # Components side by side in memory: many times faster.
+    components = directions.T.contiguous()
+    powers = [torch.ones_like(components)]
     for _ in range(order):
-        powers.append(powers[-1] * directions)
-    monomials = [powers[a][:, 0] * powers[b][:, 1] * powers[c][:, 2] for a, b, c in _exponents(order)]
+        powers.append(powers[-1] * components)
+    monomials = [powers[a][0] * powers[b][1] * powers[c][2] for a, b, c in _exponents(order)]
     change = torch.as_tensor(_monomials_to_harmonics(order), dtype=directions.dtype, device=directions.device)
-    return torch.stack(monomials, dim=1) @ change
+    return torch.stack(monomials).T @ change
 
 
 def _exponents(degree: int) -> list[tuple[int, int, int]]:

@@ -60,12 +60,12 @@ def save_peaks(path: Path, peaks: np.ndarray, affine: np.ndarray) -> None:
 
 def save_fod(path: Path, coefficients: np.ndarray, affine: np.ndarray) -> None:
     """Write (X, Y, Z, K) fODF coefficients in the world frame and the library's basis, which is that of MRtrix3."""
-    write_nifti(path, coefficients.astype(np.float32), affine)
+    write_nifti(path, coefficients.astype(np.float32, copy=False), affine)
 
 
 def save_probabilities(path: Path, probabilities: np.ndarray, affine: np.ndarray) -> None:
     """Write (X, Y, Z, C) probabilities of the classes 0 to C - 1."""
-    write_nifti(path, probabilities.astype(np.float32), affine)
+    write_nifti(path, probabilities.astype(np.float32, copy=False), affine)
 
 
 def load_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:

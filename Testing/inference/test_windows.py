@@ -1,14 +1,17 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from monai.inferers import SlidingWindowInferer
 from torch.nn import functional
 
-from DMRIPretrainLib.inference.windows import OVERLAP, BrainWindows, in_box, window_count
+from DMRIPretrainLib.inference.windows import OVERLAP, BrainWindows, WindowMeans, in_box, window_count
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 5])
 @pytest.mark.parametrize("shape", [(20, 9, 33), (7, 16, 12), (16, 16, 16)])
-def test_the_mean_over_windows_is_that_of_monai(shape):
+def test_the_mean_over_windows_is_that_of_monai(shape, at_once):
     generator = torch.Generator().manual_seed(0)
     box = torch.rand(1, 2, *shape, generator=generator)
     mask = torch.rand(shape, generator=generator) > 0.4
@@ -19,10 +22,10 @@ def test_the_mean_over_windows_is_that_of_monai(shape):
 
     inferer = SlidingWindowInferer(12, overlap=OVERLAP, mode="gaussian", padding_mode="constant")
     expected = inferer(box, answer)[0][:, mask]
-    found = torch.zeros(2, int(mask.sum()))
-    for values, inside, rows, share in BrainWindows(mask, 12).cut(box):
-        found.index_add_(1, rows, answer(values)[0][:, inside] * share)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    means = WindowMeans(int(mask.sum()), torch.device("cpu"))
+    for window in itertools.chain.from_iterable(BrainWindows(mask, 12).cut(box, at_once)):
+        means.add(window, {"answer": answer(window.values)[:, :, window.inside][..., None, None]})
+    torch.testing.assert_close(means.values["answer"], expected, atol=1e-5, rtol=1e-4)
 
 
 def test_windows_without_brain_are_left_out():
@@ -31,7 +34,7 @@ def test_windows_without_brain_are_left_out():
     windows = BrainWindows(mask, 12)
     assert window_count(mask.shape, 12) == 5
     assert len(windows) == 2
-    assert sum(len(rows) for _, _, rows, _ in windows.cut(torch.zeros(1, 1, *mask.shape))) == int(mask.sum())
+    assert sum(len(window.rows) for (window,) in windows.cut(torch.zeros(1, 1, *mask.shape))) == int(mask.sum())
 
 
 def test_values_come_back_to_their_voxels():

@@ -13,6 +13,8 @@ from .windows import BrainWindows, WindowMeans, in_box
 
 #: Voxels whose features are held at once; a shell of 64 directions takes about 60 MB.
 _VOXELS_AT_ONCE = 60_000
+#: Voxels of a slab across, at least: those around it are computed twice.
+_LEAST_THICKNESS = 8
 #: Voxels around a slab that its input depends on: adapters look at direct neighbours.
 _MARGIN = 1
 #: PyTorch convolves a single small window on a CPU several times slower than two at once.
@@ -110,16 +112,19 @@ class Predictor:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(1, A, x, y, z) input of the backbone in the box and (1, 4) trust, slab by slab: features are far larger."""
         projection = scan.projection(volumes)
-        x, y, z = box
-        size = max(1, _VOXELS_AT_ONCE // ((y.stop - y.start) * (z.stop - z.start)))
+        # Slabs of what lies together in memory.
+        axis = int(np.abs(scan.signal.strides[:3]).argmax())
         shape = [side.stop - side.start for side in box]
+        thickness = max(_LEAST_THICKNESS, _VOXELS_AT_ONCE * shape[axis] // int(np.prod(shape)))
         adapted = torch.empty(1, self.model.adapter.output_channels, *shape)
-        for start in range(x.start, x.stop, size):
-            stop = min(start + size, x.stop)
-            first, last = max(x.start, start - _MARGIN), min(x.stop, stop + _MARGIN)
-            features = scan.features((slice(first, last), y, z), projection, volumes, self.device)
-            slab = self.model.adapter(features)[:, :, start - first : stop - first]
-            adapted[:, :, start - x.start : stop - x.start] = slab
+        for start in range(0, shape[axis], thickness):
+            stop = min(start + thickness, shape[axis])
+            first, last = max(0, start - _MARGIN), min(shape[axis], stop + _MARGIN)
+            where = list(box)
+            where[axis] = slice(box[axis].start + first, box[axis].start + last)
+            features = scan.features(tuple(where), projection, volumes, self.device)
+            slab = self.model.adapter(features).narrow(2 + axis, start - first, stop - start)
+            adapted.narrow(2 + axis, start, stop - start).copy_(slab)
         return adapted, fodf_trust(features)
 
     def answers(self, probabilities: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, np.ndarray]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from .gradient_table import Shell
 from .scan import Scan
@@ -120,7 +120,7 @@ def _harmonics(directions: np.ndarray) -> np.ndarray | None:
 
 def _sigma(squares: np.ndarray, freedom: int) -> float:
     """Standard deviation from (V,) sums of squares with so many degrees of freedom each."""
-    return float(np.sqrt(np.median(squares) / stats.chi2.median(freedom)))
+    return float(np.sqrt(np.median(squares) / special.chdtri(freedom, 0.5)))
 
 
 def _snr(signal: np.ndarray, sigma: float | None) -> float | None:

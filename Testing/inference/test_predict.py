@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -229,3 +231,10 @@ def test_a_model_is_called_by_its_job_or_its_file(tmp_path, model):
     path.parent.mkdir(parents=True)
     path.write_bytes(model.read_bytes())
     assert [loaded.name for loaded in load_models([path, model])] == ["my job", "model-0"]
+
+
+def test_a_prediction_does_without_packages_that_are_slow_to_import():
+    code = "import sys; import DMRIPretrainLib.inference.predict, DMRIPretrainLib.scans.load; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"lightning", "monai", "scipy.stats", "vtk", "matplotlib"} & set(loaded)
+    assert "torch" in loaded

@@ -1,109 +1,44 @@
 import itertools
 import json
-import multiprocessing
 import os
-import random
-import signal
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import lightning as L
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.jobs.folder import JobFolder
 from DMRIPretrainLib.networks.model import Architecture, HeadSpec
 from DMRIPretrainLib.networks.model_file import ModelCard, build_model, load_model, save_model
 from DMRIPretrainLib.pretext.registry import RECIPES
-from DMRIPretrainLib.progress import Progress, silent
 from DMRIPretrainLib.simulation.export import save_scan, save_truth
 from DMRIPretrainLib.simulation.phantom import simulate_brain
 from DMRIPretrainLib.simulation.signal import simulate_signal
 from DMRIPretrainLib.simulation.tables import make_gradient_table
 from DMRIPretrainLib.tasks.registry import default_head
 from DMRIPretrainLib.training.finetune import finetune
-from DMRIPretrainLib.training.pretrain import pretrain
 from DMRIPretrainLib.training.pretraining import Pretraining
 from DMRIPretrainLib.training.settings import FinetuneSettings, PretrainSettings
+from Testing.training.short_pretraining import (
+    assert_same_weights,
+    each_step,
+    events,
+    run,
+    settings_for,
+    weights_of,
+)
 
-INTERVAL = 2
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """The number of threads, which a run sets, changes the last digits."""
-    patched = pytest.MonkeyPatch()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    patched.setattr(torch, "set_num_threads", lambda _: None)
-    yield
-    patched.undo()
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(scope="module")
-def scans(make_dwi, tmp_path_factory) -> Path:
-    """Folder with two small scans of different tables."""
-    folder = tmp_path_factory.mktemp("scans")
-    for seed, bvalues in enumerate([(1000.0,), (1000.0, 2000.0)]):
-        scan = make_dwi((18, 20, 17), bvalues=bvalues, directions=12, snr=20, seed=seed)
-        save_scan(folder / f"scan{seed}.nii", scan)
-    return folder
-
-
-def settings_for(scans: Path, **changes) -> PretrainSettings:
-    """The recipe ``masked`` learns something beside the model, which checkpoints must keep too."""
-    usual = PretrainSettings(
-        "masked", (str(scans),), {}, steps=5, interval=INTERVAL, batch=2, patch=16, device="cpu", workers=0
+def test_settings_survive_json(two_scans):
+    settings = settings_for(
+        two_scans, recipe="distortion", options={"strength": "light"}, data=(str(two_scans), "simulated")
     )
-    return replace(usual, **changes)
-
-
-def run(folder: Path, settings: PretrainSettings, progress: Progress = silent) -> JobFolder:
-    job = JobFolder(folder)
-    job.create(settings.to_json(), resume=folder.exists())
-    pretrain(settings, job, progress)
-    return job
-
-
-def weights_of(job: JobFolder) -> dict[str, torch.Tensor]:
-    return load_file(job.result / "model.safetensors")
-
-
-def assert_same_weights(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
-    assert first.keys() == second.keys()
-    for name, tensor in first.items():
-        assert torch.equal(tensor, second[name]), name
-
-
-def events(job: JobFolder, kind: str) -> list[dict]:
-    return [event for event in job.read_events() if event["kind"] == kind]
-
-
-def each_step(act: Callable[[int], None]) -> Progress:
-    """A listener that does something after every step."""
-
-    def listen(step: str, _: float) -> None:
-        if step.startswith("step "):
-            act(int(step.split()[1]))
-
-    return listen
-
-
-@pytest.fixture(scope="module")
-def unbroken(scans, tmp_path_factory) -> JobFolder:
-    """A finished job of five steps, with checkpoints after the second, the fourth and the last."""
-    return run(tmp_path_factory.mktemp("unbroken") / "job", settings_for(scans))
-
-
-def test_settings_survive_json(scans):
-    settings = settings_for(scans, recipe="distortion", options={"strength": "light"}, data=(str(scans), "simulated"))
     assert PretrainSettings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 
 
@@ -113,17 +48,17 @@ def test_foreign_specifications_are_refused(content):
         PretrainSettings.from_json(content)
 
 
-def test_the_same_run_gives_the_same_weights(scans, unbroken, tmp_path):
-    again = run(tmp_path / "again", settings_for(scans))
+def test_the_same_run_gives_the_same_weights(two_scans, unbroken, tmp_path):
+    again = run(tmp_path / "again", settings_for(two_scans))
     assert_same_weights(weights_of(again), weights_of(unbroken))
-    other = weights_of(run(tmp_path / "other", settings_for(scans, seed=1, steps=1)))
+    other = weights_of(run(tmp_path / "other", settings_for(two_scans, seed=1, steps=1)))
     difference = (other["adapter.first.weight"] - weights_of(unbroken)["adapter.first.weight"]).abs().max()
     assert difference > 0.05  # more than five steps at 1e-3 can do: other weights to begin with
 
 
-def test_job_folder_tells_the_whole_story(scans, unbroken):
+def test_job_folder_tells_the_whole_story(two_scans, unbroken):
     specification = json.loads(unbroken.specification_path.read_text())["specification"]
-    assert PretrainSettings.from_json(specification) == settings_for(scans)
+    assert PretrainSettings.from_json(specification) == settings_for(two_scans)
     assert [event["state"] for event in events(unbroken, "state")] == ["running", "finished"]
     metrics = {(event["name"], event["step"]): event["value"] for event in events(unbroken, "metric")}
     for step in (2, 4, 5):
@@ -136,7 +71,7 @@ def test_job_folder_tells_the_whole_story(scans, unbroken):
     assert result["steps"] == 5
 
 
-def test_waiting_for_data_is_told(scans, tmp_path, monkeypatch):
+def test_waiting_for_data_is_told(two_scans, tmp_path, monkeypatch):
     """A source that takes most of the time is seen to."""
     from DMRIPretrainLib.training.scan_source import ScanSource
 
@@ -147,72 +82,25 @@ def test_waiting_for_data_is_told(scans, tmp_path, monkeypatch):
         return draw(source, generator)
 
     monkeypatch.setattr(ScanSource, "draw", slow_draw)
-    job = run(tmp_path / "job", settings_for(scans, network="bvm", steps=2, interval=2))
+    job = run(tmp_path / "job", settings_for(two_scans, network="bvm", steps=2, interval=2))
     (share,) = [e["value"] for e in events(job, "metric") if e["name"] == "share of time waiting for data"]
     assert share > 0.5
 
 
-def test_model_knows_what_it_is_and_how_it_was_made(scans, unbroken):
+def test_model_knows_what_it_is_and_how_it_was_made(two_scans, unbroken):
     model, card = load_model(unbroken.result / "model.safetensors")
     assert model.architecture.network == "tiny"
     assert model.architecture.reconstruction
     assert card.recipe == "masked"
-    assert card.training_data == [f"{scans.name}/scan0.nii", f"{scans.name}/scan1.nii"]
+    assert card.training_data == [f"{two_scans.name}/scan0.nii", f"{two_scans.name}/scan1.nii"]
     assert card.settings["patch"] == 16
     assert card.settings["steps_done"] == 5
     assert np.isfinite(card.metrics["loss"])
 
 
-@pytest.mark.parametrize(("step", "workers"), [(1, 0), (4, 0), (4, 1)])
-def test_an_interrupted_run_loses_an_interval_at_most(scans, unbroken, tmp_path, step, workers):
-    """Workers begin with the examples of an interval before the trainer does."""
-    settings = settings_for(scans, workers=workers)
-
-    def interrupt(number: int) -> None:
-        if number == step:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "job", settings, each_step(interrupt))
-    assert JobFolder(tmp_path / "job").told_state() == "stopped"
-    steps: list[int] = []
-    job = run(tmp_path / "job", settings, each_step(steps.append))
-    assert steps == list(range(step - (step % INTERVAL or INTERVAL) + 1, 6))
-    assert_same_weights(weights_of(job), weights_of(unbroken))
-
-
-def test_a_torn_checkpoint_is_not_taken_for_one(scans, unbroken, tmp_path, monkeypatch):
-    """Power goes while the second checkpoint is written; the first one counts."""
-    save, number = torch.save, itertools.count(1)
-
-    def torn(content, file) -> None:
-        save(content, file)
-        if next(number) == 2:
-            file.truncate(1000)
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(torch, "save", torn)
-        run(tmp_path / "job", settings_for(scans))
-    steps: list[int] = []
-    job = run(tmp_path / "job", settings_for(scans), each_step(steps.append))
-    assert steps == [3, 4, 5]
-    assert_same_weights(weights_of(job), weights_of(unbroken))
-
-
-def test_a_stop_file_ends_the_run_with_a_usable_model_and_it_goes_on(scans, unbroken, tmp_path):
-    path = tmp_path / "job"
-    job = run(path, settings_for(scans), each_step(lambda step: JobFolder(path).request_stop() if step == 3 else None))
-    assert job.told_state() == "stopped"
-    assert load_model(job.result / "model.safetensors")[1].settings["steps_done"] == 3
-    job = run(path, settings_for(scans))
-    assert job.told_state() == "finished"
-    assert_same_weights(weights_of(job), weights_of(unbroken))
-
-
-def test_a_run_can_start_from_another_one(scans, unbroken, tmp_path):
+def test_a_run_can_start_from_another_one(two_scans, unbroken, tmp_path):
     start = unbroken.result / "model.safetensors"
-    job = run(tmp_path / "job", settings_for(scans, recipe="autoencoder", start=str(start), steps=1))
+    job = run(tmp_path / "job", settings_for(two_scans, recipe="autoencoder", start=str(start), steps=1))
     drift = [
         (tensor - weights_of(unbroken)[name]).abs().max().item()
         for name, tensor in weights_of(job).items()
@@ -220,7 +108,7 @@ def test_a_run_can_start_from_another_one(scans, unbroken, tmp_path):
     ]
     assert 0 < max(drift) < 2e-3  # one step at a learning rate of 1e-3
     with pytest.raises(UserError, match="--network tiny"):
-        run(tmp_path / "other", settings_for(scans, start=str(start), network="bvm"))
+        run(tmp_path / "other", settings_for(two_scans, start=str(start), network="bvm"))
 
 
 def weights_before_training(monkeypatch, folder: Path, settings: PretrainSettings) -> dict[str, torch.Tensor]:
@@ -236,7 +124,7 @@ def weights_before_training(monkeypatch, folder: Path, settings: PretrainSetting
     return found
 
 
-def test_a_run_goes_on_from_the_weights_of_another_model(scans, tmp_path, monkeypatch):
+def test_a_run_goes_on_from_the_weights_of_another_model(two_scans, tmp_path, monkeypatch):
     """Heads that it lacks, or that answer with other labels, begin anew."""
     torch.manual_seed(8)
     lesions = HeadSpec("segmentation", ("background", "lesion"), ((0, 0, 0), (255, 0, 0)), (0, 1))
@@ -246,7 +134,7 @@ def test_a_run_goes_on_from_the_weights_of_another_model(scans, tmp_path, monkey
         for parameter in start.parameters():  # some start as zero
             parameter.add_(0.01)
     save_model(tmp_path / "start.safetensors", start, ModelCard())
-    known, settings = start.state_dict(), settings_for(scans, recipe="simulated", data=("simulated",))
+    known, settings = start.state_dict(), settings_for(two_scans, recipe="simulated", data=("simulated",))
     options = {"start": str(tmp_path / "start.safetensors")}
     fresh = weights_before_training(monkeypatch, tmp_path / "fresh", settings)
     found = weights_before_training(monkeypatch, tmp_path / "job", replace(settings, **options))
@@ -259,17 +147,17 @@ def test_a_run_goes_on_from_the_weights_of_another_model(scans, tmp_path, monkey
 
 
 @pytest.mark.parametrize("other", [Architecture("base", reconstruction=True), Architecture("tiny", skips=False)])
-def test_a_model_of_another_network_is_no_start(scans, tmp_path, other):
+def test_a_model_of_another_network_is_no_start(two_scans, tmp_path, other):
     path = tmp_path / "other.safetensors"
     save_model(path, build_model(other), ModelCard())
     with pytest.raises(UserError, match=f"expected a tiny network with skips, found {other.network} with") as caught:
-        run(tmp_path / "job", settings_for(scans, start=str(path)))
+        run(tmp_path / "job", settings_for(two_scans, start=str(path)))
     assert str(path) in str(caught.value)
     assert JobFolder(tmp_path / "job").told_state() == "failed"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_ends_the_run(scans, tmp_path, monkeypatch, value):
+def test_a_loss_that_is_no_number_ends_the_run(two_scans, tmp_path, monkeypatch, value):
     """At once, with a line that says so, and without a model; the last checkpoint stays."""
     step, number = Pretraining.training_step, itertools.count(1)
 
@@ -283,7 +171,7 @@ def test_a_loss_that_is_no_number_ends_the_run(scans, tmp_path, monkeypatch, val
     monkeypatch.setattr(Pretraining, "training_step", broken)
     steps: list[int] = []
     with pytest.raises(UserError, match=rf"loss at step 3: expected a finite number, found {value}; .*float32"):
-        run(tmp_path / "job", settings_for(scans), each_step(steps.append))
+        run(tmp_path / "job", settings_for(two_scans), each_step(steps.append))
     job = JobFolder(tmp_path / "job")
     assert steps == [1, 2]
     assert job.told_state() == "failed"
@@ -318,10 +206,10 @@ def test_finetuning_starts_from_a_pretrained_model(unbroken, tmp_path):
     assert all((tuned[name] - pretrained[name]).abs().max() < 2e-3 for name in shared)
 
 
-def test_a_broken_scan_among_good_ones_is_told(scans, make_dwi, save_dwi, tmp_path):
+def test_a_broken_scan_among_good_ones_is_told(two_scans, make_dwi, save_dwi, tmp_path):
     broken = save_dwi(make_dwi((8, 8, 8)), "broken.nii", tmp_path / "poor")
     os.truncate(broken, broken.stat().st_size // 2)
-    job = run(tmp_path / "job", settings_for(scans, data=(str(scans), str(broken)), network="bvm", steps=1))
+    job = run(tmp_path / "job", settings_for(two_scans, data=(str(two_scans), str(broken)), network="bvm", steps=1))
     assert str(broken) in job.log_path.read_text()
     _, card = load_model(job.result / "model.safetensors")
     assert len(card.training_data) == 2
@@ -346,9 +234,9 @@ def test_a_broken_scan_among_good_ones_is_told(scans, make_dwi, save_dwi, tmp_pa
         ({"start": "nowhere.safetensors"}, "nowhere.safetensors"),
     ],
 )
-def test_wrong_settings_fail_with_one_clear_line(scans, tmp_path, changes, expected):
+def test_wrong_settings_fail_with_one_clear_line(two_scans, tmp_path, changes, expected):
     with pytest.raises(UserError, match=expected) as caught:
-        run(tmp_path / "job", settings_for(scans, **changes))
+        run(tmp_path / "job", settings_for(two_scans, **changes))
     assert "\n" not in str(caught.value)
     job = JobFolder(tmp_path / "job")
     assert job.told_state() == "failed"
@@ -365,9 +253,9 @@ def test_an_empty_folder_is_refused(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["tiny", "bvm"])
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_recipe_runs_with_every_kind_of_network(scans, tmp_path, recipe, network):
-    data = ("simulated",) if recipe == "simulated" else (str(scans),)
-    job = run(tmp_path / "job", settings_for(scans, recipe=recipe, network=network, data=data, steps=2))
+def test_every_recipe_runs_with_every_kind_of_network(two_scans, tmp_path, recipe, network):
+    data = ("simulated",) if recipe == "simulated" else (str(two_scans),)
+    job = run(tmp_path / "job", settings_for(two_scans, recipe=recipe, network=network, data=data, steps=2))
     model, card = load_model(job.result / "model.safetensors")
     assert model.architecture.network == network
     assert card.recipe == recipe
@@ -375,88 +263,14 @@ def test_every_recipe_runs_with_every_kind_of_network(scans, tmp_path, recipe, n
 
 
 @pytest.mark.slow
-def test_scans_and_simulation_together(scans, tmp_path):
-    settings = settings_for(scans, data=(str(scans), "simulated"), network="bvm", steps=4, workers=1)
+def test_scans_and_simulation_together(two_scans, tmp_path):
+    settings = settings_for(two_scans, data=(str(two_scans), "simulated"), network="bvm", steps=4, workers=1)
     _, card = load_model(run(tmp_path / "job", settings).result / "model.safetensors")
     assert len(card.training_data) == 3
     assert "simulated" in card.training_data[2]
 
 
 @pytest.mark.gpu
-def test_on_a_gpu(scans, tmp_path):
-    job = run(tmp_path / "job", settings_for(scans, device="cuda"))
+def test_on_a_gpu(two_scans, tmp_path):
+    job = run(tmp_path / "job", settings_for(two_scans, device="cuda"))
     assert all(torch.isfinite(tensor).all() for tensor in weights_of(job).values())
-
-
-def run_and_note(folder: Path, settings: PretrainSettings) -> None:
-    """Pretrain, or go on, and write every step that was done to a file at once."""
-    with (folder.parent / "steps").open("a", buffering=1) as file:
-        run(folder, settings, each_step(lambda step: file.write(f"{step}\n")))
-
-
-def steps_of(folder: Path) -> list[int]:
-    path = folder.parent / "steps"
-    return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-@pytest.fixture
-def begin() -> Iterator[Callable[[Path, PretrainSettings], BaseProcess]]:
-    """``begin(folder, settings)`` starts a run in a process of its own, forked from one that has all imported."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["DMRIPretrainLib.training.pretrain", "DMRIPretrainLib.training.scan_source"])
-    started: list[BaseProcess] = []
-
-    def start(folder: Path, settings: PretrainSettings) -> BaseProcess:
-        process = context.Process(target=run_and_note, args=(folder, settings))
-        process.start()
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-
-
-def kill_after(process: BaseProcess, folder: Path, steps: int, delay: float) -> None:
-    """Kill a run some time after it has done so many steps."""
-    done = len(steps_of(folder))
-    while process.is_alive() and len(steps_of(folder)) < done + steps:
-        time.sleep(0.01)
-    process.join(delay)
-    process.kill()
-    process.join()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL")
-@pytest.mark.parametrize("seed", range(2))
-def test_a_run_that_is_killed_again_and_again_ends_as_an_unbroken_one(scans, tmp_path, begin, seed):
-    settings = settings_for(scans, steps=12, interval=3, workers=1)
-    whole, broken = tmp_path / "whole" / "job", tmp_path / "broken" / "job"
-    whole.parent.mkdir()
-    broken.parent.mkdir()
-    process = begin(whole, settings)
-    process.join()
-    assert process.exitcode == 0
-    assert steps_of(whole) == list(range(1, 13))
-
-    chance = random.Random(seed)
-    lost = []
-    for _ in range(4):
-        process = begin(broken, settings)
-        before = steps_of(broken)
-        kill_after(process, broken, chance.randint(0, 3), chance.uniform(0, 1))
-        assert process.exitcode in (-signal.SIGKILL, 0)
-        fresh = steps_of(broken)[len(before) :]
-        if before and fresh:
-            lost.append(before[-1] - (fresh[0] - 1))
-    before = steps_of(broken)
-    process = begin(broken, settings)
-    process.join()
-    assert process.exitcode == 0
-    lost += [before[-1] - (step - 1) for step in steps_of(broken)[len(before) :][:1]]
-    assert lost  # the run went on from a checkpoint at least once
-    assert all(0 <= count <= settings.interval for count in lost)
-    assert steps_of(broken)[-1] == 12
-    assert_same_weights(weights_of(JobFolder(broken)), weights_of(JobFolder(whole)))
-    assert JobFolder(broken).told_state() == "finished"

@@ -41,7 +41,7 @@ class ShellSetAdapter(nn.Module):
         for layer, scale, shift in ((self.first, film[0], film[1]), (self.second, film[2], film[3])):
             # einsum over the channel axis avoids moving channels last and back.
             hidden = torch.einsum("oc,bscv->bsov", layer.weight, hidden) + layer.bias[:, None]
-            hidden = functional.leaky_relu(hidden * (1 + scale) + shift, 0.01)
+            hidden = functional.leaky_relu_(hidden * (1 + scale) + shift, 0.01)
         weights = features.present / features.present.sum(dim=1, keepdim=True)
         pooled = torch.einsum("bs,bsov->bov", weights, hidden).unflatten(2, features.b0.shape[2:])
         return torch.cat([pooled, linear_fodf(features), features.b0], dim=1)

@@ -47,7 +47,7 @@ class CrossingsHead(nn.Module):
         """
         linear = ShellSetAdapter.fodf(adapted)
         described = fit_invariants(linear, trust, fit)
-        hidden = functional.leaky_relu(self.first(torch.cat([decoded, adapted, described], dim=1)), 0.01)
+        hidden = functional.leaky_relu_(self.first(torch.cat([decoded, adapted, described], dim=1)), 0.01)
         inside = (linear[:, :1] != 0).to(hidden.dtype)
         for layer in self.layers:
             hidden = layer(hidden, inside)
@@ -66,7 +66,7 @@ class SetLayer(nn.Module):
         """(B, C, X, Y, Z) units, and (B, 1, X, Y, Z) 1 in voxels of the set, to units."""
         count = inside.sum(dim=(2, 3, 4), keepdim=True).clamp(min=1)
         mean = (hidden * inside).sum(dim=(2, 3, 4), keepdim=True) / count
-        return hidden + functional.leaky_relu(self.each(hidden) + self.mean(mean), 0.01)
+        return hidden + functional.leaky_relu_(self.each(hidden) + self.mean(mean), 0.01)
 
 
 @torch.no_grad()

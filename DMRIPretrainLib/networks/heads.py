@@ -27,9 +27,9 @@ class TaskHead(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             VoxelwiseLinear(inputs, hidden),
-            nn.LeakyReLU(0.01),
+            nn.LeakyReLU(0.01, inplace=True),
             VoxelwiseLinear(hidden, hidden),
-            nn.LeakyReLU(0.01),
+            nn.LeakyReLU(0.01, inplace=True),
             VoxelwiseLinear(hidden, outputs),
         )
 

@@ -28,8 +28,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, X, Y, Z) to (B, C', X/stride, Y/stride, Z/stride)."""
-        hidden = functional.leaky_relu(self.first(x), 0.01)
-        return functional.leaky_relu(self.second(hidden) + self.shortcut(x), 0.01)
+        hidden = functional.leaky_relu_(self.first(x), 0.01)
+        return functional.leaky_relu_(self.second(hidden) + self.shortcut(x), 0.01)
 
 
 class ResidualUNet(nn.Module):
@@ -57,7 +57,7 @@ class ResidualUNet(nn.Module):
         for coarse, fine in zip(widths[:0:-1], widths[-2::-1], strict=True):
             self.up.append(nn.ConvTranspose3d(coarse, fine, 2, stride=2))
             joined = 2 * fine if skips else fine
-            self.decoder.append(nn.Sequential(convolution(joined, fine), nn.LeakyReLU(0.01)))
+            self.decoder.append(nn.Sequential(convolution(joined, fine), nn.LeakyReLU(0.01, inplace=True)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, X, Y, Z) of any size to (B, widths[0], X, Y, Z)."""

@@ -43,8 +43,17 @@ def report(results: Mapping[str, Any]) -> str:
 
 
 def short_table(results: Mapping[str, Any]) -> str:
-    """The table that README shows: all methods under the main protocol in a brain."""
-    return _methods_table(results, BRAIN, str(MAIN))
+    """The table that README shows: methods that answered under the main protocol in a brain."""
+    columns = (
+        "method", "crossing F1", "main direction, mean / median [°]", "Dice of tissues", "CPU time [s]", "memory [GB]",
+    )  # fmt: skip
+    lines = []
+    for row in results["rows"]:
+        if (row["kind"], row["protocol"], row["state"]) == (BRAIN, str(MAIN), "done"):
+            angles = " / ".join(_cell(row, metric) for metric in ("dominant_all_mean", "dominant_median"))
+            cells = (_cell(row, "crossing_f1"), angles, _cell(row, "dice_mean"), number(row["cpu_seconds"], 1))
+            lines.append((results["titles"][row["method"]], *cells, _gigabytes(row)))
+    return markdown_table(columns, lines)
 
 
 def _introduction(results: Mapping[str, Any]) -> str:
@@ -84,8 +93,12 @@ def _methods_table(results: Mapping[str, Any], kind: str, protocol: str) -> str:
         pairs = (("angle_1", "angle_2"), ("dominant_all_mean", "dominant_median"))
         cells += [" / ".join(_cell(row, metric) for metric in pair) for pair in pairs]
         cells += [_cell(row, "dice_mean"), number(row["cpu_seconds"], 1), number(row["answer_seconds"], 1)]
-        lines.append((title, *cells, number(row["memory"] and row["memory"] / 1e9, 2)))
+        lines.append((title, *cells, _gigabytes(row)))
     return markdown_table(columns, lines)
+
+
+def _gigabytes(row: Mapping[str, Any]) -> str:
+    return number(row["memory"] and row["memory"] / 1e9, 2)
 
 
 def _cell(row: Mapping[str, Any], metric: str) -> str:

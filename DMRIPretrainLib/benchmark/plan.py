@@ -59,7 +59,8 @@ class Plan:
         pretrain_batch: patches a step in pretraining.
         pretrain_scans: scans without labels at the site of pretraining.
         validation_scans: at the site of fine-tuning; which weights are best is chosen by these.
-        test_scans: at the site of fine-tuning; nothing is chosen by these.
+        test_scans: at the site of fine-tuning; nothing is chosen by these. Tests of differences compare scans:
+            with less than nine none can be significant among ten starts.
         protocol_scans: of the test brains, scanned by other protocols too, for models with the most labels.
     """
 
@@ -75,7 +76,7 @@ class Plan:
     pretrain_batch: int = 2
     pretrain_scans: int = 10
     validation_scans: int = 1
-    test_scans: int = 6
+    test_scans: int = 12
     protocol_scans: int = 2
 
     def __post_init__(self) -> None:

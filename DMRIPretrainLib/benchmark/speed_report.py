@@ -107,6 +107,19 @@ def report(results: Mapping[str, Any]) -> str:
     return "\n\n".join(part.strip() for part in parts)
 
 
+def short_table(results: Mapping[str, Any]) -> str:
+    """The table that README shows: one scan by all programs, and the largest one."""
+    named = {f"predict-{MAIN.name}": f"`predict`, three tasks, {MAIN.name}"}
+    named |= {f"{rival}-{MAIN.name}": f"{title} alone, the same scan" for rival, title in RIVALS.items()}
+    named[f"predict-{HCP.name}"] = f"`predict`, three tasks, {HCP.name}"
+    lines = []
+    for name, title in named.items():
+        if found := _done(results["measured"], name):
+            times = (number(found[kind], 1) for kind in ("seconds", "cpu_seconds"))
+            lines.append((title, *times, _gigabytes(found)))
+    return markdown_table(("what", "time [s]", "CPU time of all threads [s]", "memory [GB]"), lines)
+
+
 def _predictions(results: Mapping[str, Any]) -> str:
     columns = ("scan", "voxels of the brain", *STAGES, "time [s]", "CPU time [s]", "memory [GB]", "share of the peak")
     lines = []

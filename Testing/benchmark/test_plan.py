@@ -18,6 +18,12 @@ def test_every_recipe_and_the_seeds_network_are_compared_with_three_seeds():
     assert plan.network_of(Run("distortion", 1, 0)) == plan.network_of(Run("scratch", 1, 0)) == "tiny"
 
 
+def test_there_are_enough_test_scans_for_a_difference_to_be_significant():
+    """Signs of n differences flip in 2^n ways, and Holm multiplies the smallest p by the number of starts."""
+    plan = Plan()
+    assert 2 * 0.5**plan.test_scans * (len(plan.starts) - 1) < 0.05
+
+
 def test_the_first_seed_is_done_before_the_others():
     seeds = [run.seed for run in Plan().runs()]
     assert seeds == sorted(seeds)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..training.choose_start import SHIPPED
+from ..training.settings import FRESH_RATE, TRAINED_RATE
 from .measure import METRICS
 from .plan import BVM
 from .recipe_summary import TASK_METRICS, TITLES, find_row, median_steps
@@ -87,8 +88,8 @@ def _introduction(results: Mapping[str, Any]) -> str:
     return (
         f"{state}{progress['done']} fine-tunings of all three tasks at once, {progress['failed']} failed; "
         f"{len(plan['seeds'])} seeds. Every start has the same fine-tuning: {plan['steps']} steps of {plan['batch']} "
-        f"patches of {plan['patch']} voxels, the same learning rate for all weights, and the weights that are best on "
-        f"{plan['validation_scans']} validation scan are kept. Every pretraining has {plan['pretrain_steps']} steps of "
+        f"patches of {plan['patch']} voxels, the same learning rate ({FRESH_RATE:g}) for all weights, and "
+        f"the weights that are best on {plan['validation_scans']} validation scan are kept. Every pretraining has {plan['pretrain_steps']} steps of "
         f"{plan['pretrain_batch']} patches on {plan['pretrain_scans']} scans. "
         "**These budgets are small, for processors**: they say which start is better with little computation, not what "
         "a recipe can reach with much.\n\n"
@@ -97,7 +98,8 @@ def _introduction(results: Mapping[str, Any]) -> str:
         "- All scans are simulated, since that is where the truth is known. The recipe `simulated` and the shipped "
         "model have learned from the same simulator, other brains, tissues and protocols, and so are at an advantage "
         "that they would not have on real scans. `simulated` sees simulated patches in place of half of the scans.\n"
-        f"- `{SHIPPED}` has had a far longer pretraining, see its card. `{BVM}` is the network of the seed paper.\n"
+        f"- `{SHIPPED}` has had a far longer pretraining, see its card, and is fine-tuned as `finetune` does by "
+        f"default: its trained weights at a rate of {TRAINED_RATE:g}. `{BVM}` is the network of the seed paper.\n"
         "- Orientation comes from fitted fibres, except in the network of the seed paper: learning changes it little."
     )
 

@@ -11,13 +11,11 @@ from ..qspace.features import QSpaceFeatures
 from ..tasks.task import Task
 from .patches import Patch
 from .schedule import warm_up_and_cosine
-from .settings import TRAINED_RATE
+from .settings import FRESH_RATE, TRAINED_RATE
 from .task_losses import task_losses
 
 #: Share of the steps over which the learning rate rises from zero.
 WARM_UP = 0.1
-#: Peak learning rate of fresh weights.
-FRESH_RATE = 1e-3
 
 
 class FineTuning(L.LightningModule):

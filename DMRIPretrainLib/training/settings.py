@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 #: In place of a folder of scans to pretrain on: simulate them.
 SIMULATED = "simulated"
-#: Peak learning rate of fine-tuning for weights that were trained before.
-TRAINED_RATE = 2e-4
+#: Peak learning rates of fine-tuning: of random weights, and of those that were trained before.
+FRESH_RATE, TRAINED_RATE = 1e-3, 2e-4
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from DMRIPretrainLib.networks.model import Architecture, DiffusionModel, HeadSpe
 from DMRIPretrainLib.networks.model_file import ModelCard, build_model, save_model
 from DMRIPretrainLib.tasks.registry import TASKS, default_head
 from DMRIPretrainLib.training.choose_start import Start, choose_start
-from DMRIPretrainLib.training.fine_tuning import FRESH_RATE, TRAINED_RATE, FineTuning
+from DMRIPretrainLib.training.fine_tuning import FineTuning
+from DMRIPretrainLib.training.settings import FRESH_RATE, TRAINED_RATE
 from DMRIPretrainLib.training.starting_model import StartingModel, blend, open_start
 
 HEADS = tuple(default_head(task) for task in TASKS)

@@ -1,6 +1,7 @@
 """The plots of the benchmark of recipes."""
 
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,19 @@ def _style(results: Mapping[str, Any], start: str) -> dict[str, Any]:
     return {"color": colour, "linestyle": "--" if start.startswith(f"{BVM}-") else "-", "label": start}
 
 
+def _networks(results: Mapping[str, Any]) -> list[list[str]]:
+    """Starts of our networks, and of the seed's: a row of plots each, since their numbers lie far apart."""
+    starts = results["plan"]["starts"]
+    seeds = [start for start in starts if start.startswith(f"{BVM}-")]
+    return [found for found in ([start for start in starts if start not in seeds], seeds) if found]
+
+
 def _draw_labels(results: Mapping[str, Any], path: Path) -> None:
-    plan = results["plan"]
-    with figure(path, len(TASK_METRICS)) as axes:
-        for axis, metric in zip(axes[0], TASK_METRICS.values(), strict=True):
-            for start in plan["starts"]:
+    plan, networks = results["plan"], _networks(results)
+    with figure(path, len(TASK_METRICS), len(networks)) as axes:
+        for (row, starts), (column, metric) in product(enumerate(networks), enumerate(TASK_METRICS.values())):
+            axis = axes[row, column]
+            for start in starts:
                 values = [find_row(results, start, labels)["metrics"][metric] for labels in plan["labels"]]
                 mean, low, high = (_numbers(value[name] for value in values) for name in ("mean", "low", "high"))
                 style = _style(results, start)
@@ -64,10 +73,11 @@ def _draw_labels(results: Mapping[str, Any], path: Path) -> None:
 
 
 def _draw_curves(results: Mapping[str, Any], path: Path) -> None:
-    fewest = min(results["plan"]["labels"])
-    with figure(path, len(TASK_METRICS)) as axes:
-        for axis, task in zip(axes[0], TASK_METRICS, strict=True):
-            for start in results["plan"]["starts"]:
+    fewest, networks = min(results["plan"]["labels"]), _networks(results)
+    with figure(path, len(TASK_METRICS), len(networks)) as axes:
+        for (row, starts), (column, task) in product(enumerate(networks), enumerate(TASK_METRICS)):
+            axis = axes[row, column]
+            for start in starts:
                 points = find_row(results, start, fewest)["curves"][f"{task} score"]
                 axis.plot([step for step, _ in points], [value for _, value in points], **_style(results, start))
             axis.set(xlabel="steps", ylabel="score on validation", title=f"{task}, {fewest} labelled")
@@ -96,12 +106,14 @@ def _draw_confusion(results: Mapping[str, Any], path: Path) -> None:
 
 
 def _draw_protocols(results: Mapping[str, Any], path: Path) -> None:
-    with figure(path, 2) as axes:
-        for axis, kind in zip(axes[0], ("SNR", "directions"), strict=True):
-            for start, protocols in results["protocols"].items():
+    networks = _networks(results)
+    with figure(path, 2, len(networks)) as axes:
+        for (row, starts), (column, kind) in product(enumerate(networks), enumerate(("SNR", "directions"))):
+            axis = axes[row, column]
+            for start in starts:
                 found = sorted(
                     (float(name.replace(kind, "")), values["angle_mean"])
-                    for name, values in protocols.items()
+                    for name, values in results["protocols"][start].items()
                     if kind in name and values["angle_mean"] is not None
                 )
                 axis.plot(
@@ -112,8 +124,8 @@ def _draw_protocols(results: Mapping[str, Any], path: Path) -> None:
 
 
 def _legend(axes: np.ndarray) -> None:
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    axes[0, 0].figure.legend(handles, labels, loc="outside right center", fontsize=8)
+    lines = [line for axis in axes[:, 0] for line in axis.lines]
+    axes[0, 0].figure.legend(handles=lines, loc="outside right center", fontsize=8)
 
 
 def _numbers(values: Any) -> list[float]:

@@ -4,9 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-from safetensors.torch import load_file
-
 from DMRIPretrainLib.jobs.folder import JobFolder
 from DMRIPretrainLib.progress import Progress, silent
 from DMRIPretrainLib.training.pretrain import pretrain
@@ -28,20 +25,6 @@ def run(folder: Path, settings: PretrainSettings, progress: Progress = silent) -
     job.create(settings.to_json(), resume=folder.exists())
     pretrain(settings, job, progress)
     return job
-
-
-def weights_of(job: JobFolder) -> dict[str, torch.Tensor]:
-    return load_file(job.result / "model.safetensors")
-
-
-def assert_same_weights(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
-    assert first.keys() == second.keys()
-    for name, tensor in first.items():
-        assert torch.equal(tensor, second[name]), name
-
-
-def events(job: JobFolder, kind: str) -> list[dict]:
-    return [event for event in job.read_events() if event["kind"] == kind]
 
 
 def each_step(act: Callable[[int], None]) -> Progress:

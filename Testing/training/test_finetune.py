@@ -23,6 +23,7 @@ from DMRIPretrainLib.training.checkpoints import WholeCheckpoints
 from DMRIPretrainLib.training.finetune import finetune
 from DMRIPretrainLib.training.settings import FinetuneSettings
 from DMRIPretrainLib.training.validation import mean_metrics
+from Testing.training.finished_jobs import assert_same_weights, events, weights_of
 
 TASKS = ("segmentation", "orientation")
 
@@ -58,20 +59,6 @@ def fresh_job(folder: Path, settings: FinetuneSettings) -> JobFolder:
     job = JobFolder(folder)
     job.create(settings.to_json())
     return job
-
-
-def weights_of(job: JobFolder) -> dict[str, torch.Tensor]:
-    return load_file(job.result / "model.safetensors")
-
-
-def assert_same_weights(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
-    assert first.keys() == second.keys()
-    for name, tensor in first.items():
-        assert torch.equal(tensor, second[name]), name
-
-
-def events(job: JobFolder, kind: str) -> list[dict]:
-    return [event for event in job.read_events() if event["kind"] == kind]
 
 
 def scores(job: JobFolder) -> dict[int, float]:

@@ -13,14 +13,8 @@ import torch
 from DMRIPretrainLib.jobs.folder import JobFolder
 from DMRIPretrainLib.networks.model_file import load_model
 from DMRIPretrainLib.training.settings import PretrainSettings
-from Testing.training.short_pretraining import (
-    INTERVAL,
-    assert_same_weights,
-    each_step,
-    run,
-    settings_for,
-    weights_of,
-)
+from Testing.training.finished_jobs import assert_same_weights, weights_of
+from Testing.training.short_pretraining import INTERVAL, each_step, run, settings_for
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -23,14 +23,8 @@ from DMRIPretrainLib.tasks.registry import default_head
 from DMRIPretrainLib.training.finetune import finetune
 from DMRIPretrainLib.training.pretraining import Pretraining
 from DMRIPretrainLib.training.settings import FinetuneSettings, PretrainSettings
-from Testing.training.short_pretraining import (
-    assert_same_weights,
-    each_step,
-    events,
-    run,
-    settings_for,
-    weights_of,
-)
+from Testing.training.finished_jobs import assert_same_weights, events, weights_of
+from Testing.training.short_pretraining import each_step, run, settings_for
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

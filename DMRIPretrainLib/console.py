@@ -1,6 +1,7 @@
 """What the command line looks like: progress bars, trees, one-line errors."""
 
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +13,15 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 from rich.tree import Tree
 
-from .progress import Progress
+from .jobs.folder import is_first_process
+from .progress import Progress, duration, silent
 
 #: Results go here...
 output = Console()
 #: ...and everything else here, so that a program can read the results.
 messages = Console(stderr=True)
+#: Seconds between lines that tell progress where there is no terminal.
+_BETWEEN_LINES = 60.0
 
 
 def fail(message: str) -> None:
@@ -27,15 +31,37 @@ def fail(message: str) -> None:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """A bar with the step, the time gone and the time left, on a terminal; nothing elsewhere."""
+    """A bar with the step, the time gone and the time left; where there is no terminal, a line now and then."""
+    if not messages.is_terminal:
+        yield _lines(title) if is_first_process() else silent
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=messages, disable=not messages.is_terminal, transient=True) as bars:
+    with Bars(*columns, console=messages, transient=True) as bars:
         bar = bars.add_task(title, total=1.0)
 
         def progress(step: str, fraction: float) -> None:
             bars.update(bar, completed=fraction, description=f"{title}: {step}")
 
         yield progress
+
+
+def _lines(title: str) -> Progress:
+    """Tells the log of a cluster's job how far it is; short work says nothing."""
+    begun = told = time.monotonic()
+    first: float | None = None
+
+    def progress(step: str, fraction: float) -> None:
+        nonlocal told, first
+        # What an earlier run had done says nothing of the speed of this one.
+        first = fraction if first is None else first
+        now = time.monotonic()
+        if now - told < _BETWEEN_LINES:
+            return
+        told, done = now, fraction - first
+        left = f", about {duration((now - begun) * (1 - fraction) / done)} left" if done > 0 else ""
+        print(f"{title}: {fraction:.0%}, {step}{left}", file=sys.stderr, flush=True)  # noqa: T201
+
+    return progress
 
 
 def tree(title: str, content: dict[str, Any]) -> Tree:

@@ -1,6 +1,8 @@
+import pytest
 from rich.console import Console
 
 from DMRIPretrainLib import console
+from DMRIPretrainLib.progress import duration
 
 
 def shown(content: dict) -> str:
@@ -18,3 +20,65 @@ def test_square_brackets_are_text_and_no_markup():
 
 def test_an_empty_list_reads_none():
     assert "findings: none" in shown({"findings": []})
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds that have passed, as ``clock[0]``, where standard error is no terminal."""
+    now = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(console, "messages", Console(force_terminal=False))
+    return now
+
+
+def test_a_log_is_told_once_a_minute_how_far_work_is_and_how_long_it_still_takes(clock, capsys):
+    with console.progress_bar("pretraining") as progress:
+        for step in range(0, 301):
+            clock[0] = float(step)
+            progress(f"step {step}", step / 600)
+    assert capsys.readouterr().err.splitlines() == [
+        "pretraining: 10%, step 60, about 9 min left",
+        "pretraining: 20%, step 120, about 8 min left",
+        "pretraining: 30%, step 180, about 7 min left",
+        "pretraining: 40%, step 240, about 6 min left",
+        "pretraining: 50%, step 300, about 5 min left",
+    ]
+
+
+def test_time_left_of_resumed_work_is_by_what_was_done_since(clock, capsys):
+    with console.progress_bar("benchmark") as progress:
+        progress("cells", 0.5)
+        clock[0] = 100.0
+        progress("cells", 0.6)
+    assert capsys.readouterr().err == "benchmark: 60%, cells, about 7 min left\n"
+
+
+def test_no_time_left_is_told_before_anything_is_done(clock, capsys):
+    with console.progress_bar("benchmark") as progress:
+        progress("first", 0.2)
+        clock[0] = 70.0
+        progress("second", 0.2)
+    assert capsys.readouterr().err == "benchmark: 20%, second\n"
+
+
+def test_short_work_leaves_the_log_alone(clock, capsys):
+    with console.progress_bar("prediction") as progress:
+        progress("reading", 0.0)
+        clock[0] = 59.0
+        progress("writing", 1.0)
+    assert capsys.readouterr().err == ""
+
+
+def test_of_many_processes_the_first_one_speaks(clock, capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    with console.progress_bar("fine-tuning") as progress:
+        clock[0] = 100.0
+        progress("step 5", 0.5)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0123, "0.012 s"), (3.21, "3.2 s"), (42.4, "42 s"), (300, "5 min"), (9000, "2.5 h")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

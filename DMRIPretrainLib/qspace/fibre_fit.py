@@ -6,7 +6,8 @@ refined between the directions of the grid. Near fibres are told apart where the
 what is left of the power of each order tells how many fibres there are. Neither changes when the head turns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -54,10 +55,31 @@ def fit_fibres(linear: torch.Tensor, trust: torch.Tensor) -> torch.Tensor:
     with torch.autocast(linear.device.type, enabled=False):
         for index, share in enumerate(trust.float()):
             here = inside[(inside >= index * voxels) & (inside < (index + 1) * voxels)]
-            fit = _Fit(share)
-            for part in here.split(_VOXELS_AT_ONCE):
-                result[:, part] = fit(flat[:, part].T).T
+            parts = here.split(_VOXELS_AT_ONCE)
+            for part, fit in zip(parts, _in_threads(_Fit(share), flat, parts), strict=True):
+                result[:, part] = fit.T
     return result.unflatten(1, (len(linear), *linear.shape[2:])).movedim(0, 1)
+
+
+def _in_threads(fit: "_Fit", flat: torch.Tensor, parts: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Fits of the parts of (28, V) fODFs: one after the other, and on a CPU as many at once as PyTorch has threads.
+
+    Blocks are too small for PyTorch to share one among threads.
+    """
+
+    @torch.no_grad()
+    def of_part(part: torch.Tensor) -> torch.Tensor:
+        return fit(flat[:, part].T)
+
+    threads = torch.get_num_threads() if flat.device.type == "cpu" else 1
+    if threads == 1:
+        yield from map(of_part, parts)
+        return
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(of_part, parts)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def fitted_vectors(fit: torch.Tensor, count: int) -> torch.Tensor:

@@ -13,6 +13,7 @@ from ..computer.hardware import main_memory
 from ..inference.predictor import bounding_box
 from ..inference.windows import window_count
 from ..networks.model import DiffusionModel
+from ..progress import duration
 from ..qspace.shells import usable_shells
 from ..tasks.task import Task
 from .loaded_case import LoadedCase
@@ -179,13 +180,6 @@ def prediction_memory(case: LoadedCase, model: DiffusionModel, tasks: dict[str, 
     outputs = sum(task.output_channels for task in tasks.values())
     whole = _FLOAT * (box * (model.adapter.output_channels + 3 * outputs) + int(np.prod(case.scan.shape)) * outputs)
     return int(whole + _WINDOW * window**3 + _PREDICTION)
-
-
-def duration(seconds: float) -> str:
-    """Such as ``0.8 s``, ``12 s``, ``5 min`` or ``3.5 h``."""
-    if seconds < 60:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _fitted(step: StepSize, available: int, reserved: int, where: str) -> tuple[StepSize, str]:

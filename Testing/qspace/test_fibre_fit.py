@@ -134,3 +134,19 @@ def test_the_fodf_of_a_fit_has_the_lobes_of_its_fibres():
     expected = sum(0.5 * fodf_of_peaks(torch.tensor(vectors_of(fit, count))) for count in (1, 2, 3))
     torch.testing.assert_close(mixed[0, :, :, 0, 0].T, expected)
     assert len(lobe(8)) == two.shape[1]
+
+
+def test_threads_change_nothing_and_are_as_many_afterwards():
+    """More voxels than a block has, of two scans."""
+    trust = torch.cat([HIGH_TRUST, LOW_TRUST])
+    linear = torch.cat([filtered(random_fibres(fibres, 5000, seed=fibres), HIGH_TRUST) for fibres in (1, 2)])
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(fit_fibres(linear, trust))
+            assert torch.get_num_threads() == threads
+            assert not found[-1].requires_grad
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*found)

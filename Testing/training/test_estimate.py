@@ -18,7 +18,7 @@ from DMRIPretrainLib.qspace.prepare import prepare_scan
 from DMRIPretrainLib.tasks.registry import default_head, make_task
 from DMRIPretrainLib.tasks.task import Task
 from DMRIPretrainLib.training import estimate
-from DMRIPretrainLib.training.estimate import RunSize, duration, estimate_run, loaded_memory, training_copies
+from DMRIPretrainLib.training.estimate import RunSize, estimate_run, loaded_memory, training_copies
 from DMRIPretrainLib.training.loaded_case import LoadedCase
 from DMRIPretrainLib.training.step_memory import StepSize, step_memory
 
@@ -156,13 +156,6 @@ def test_a_divided_brain_counts_once(case, model, tasks, free) -> None:
     other = replace(case, region=case.region.copy())
     found = estimate_run(model, tasks, [case], [other], SIZE, CPU)
     assert found.cases_memory == loaded_memory(case)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.0123, "0.012 s"), (3.21, "3.2 s"), (42.4, "42 s"), (300, "5 min"), (9000, "2.5 h")]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 RUN = """

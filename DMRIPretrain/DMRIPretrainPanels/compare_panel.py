@@ -19,6 +19,7 @@ from .failure_words import predictionFailure, problemText
 from .job_watch import JobWatch
 from .panel import Panel
 from .prediction import Wish, outcomeOf, resultFolder, starter
+from .results import fittedSlices
 from .words import light
 
 #: Number of the layout with two views; Slicer's own are below 200.
@@ -112,9 +113,10 @@ class ComparePanel(Panel):
         self._work(self._showSideBySide(self._chosen()))
 
     def _showSideBySide(self, results):
-        openCompareLayout()
-        yield
-        show_side_by_side(*results, shown=_MAPS[self.ui.mapBox.currentIndex])
+        with fittedSlices():
+            openCompareLayout()
+            yield
+            show_side_by_side(*results, shown=_MAPS[self.ui.mapBox.currentIndex])
         names = (result.name for result in results)
         yield from self.session.results.onlyMaps(dict(zip(names, COMPARE_VIEWS, strict=True)))
 
@@ -130,7 +132,8 @@ class ComparePanel(Panel):
         yield from self.session.results.onlyMaps()
         wanted = comparison.labels if _MAPS[self.ui.mapBox.currentIndex] == "labels" else comparison.counts
         shown = wanted or comparison.labels or comparison.counts or comparison.angles
-        show_in_slices(slicer.mrmlScene, results[1].background, over=shown)
+        with fittedSlices():
+            show_in_slices(slicer.mrmlScene, results[1].background, over=shown)
 
     def _work(self, steps, text=""):
         self._message = ("busy", text)

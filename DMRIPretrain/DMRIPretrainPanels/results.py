@@ -1,5 +1,6 @@
 """Results in the scene, and the glyphs that are drawn of them."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import qt
@@ -10,7 +11,7 @@ from DMRIPretrainLib.scene.glyph_settings import ShownIn3D
 from DMRIPretrainLib.scene.result import result_steps
 from DMRIPretrainLib.scene.segmentation import show_segment
 from DMRIPretrainLib.scene.shown_result import shown_results
-from DMRIPretrainLib.scene.slice_layers import show_in_slices
+from DMRIPretrainLib.scene.slice_layers import places_shown, show_in_slices
 
 from .background import Steps
 
@@ -18,6 +19,15 @@ from .background import Steps
 _REST = 150
 #: White matter lets the glyphs inside it be seen.
 _WHITE_MATTER_OPACITY = 0.15
+
+
+@contextmanager
+def fittedSlices():
+    """Slice views that show another place afterwards are fitted to it; others stay as the user left them."""
+    before = places_shown(slicer.mrmlScene)
+    yield
+    if places_shown(slicer.mrmlScene) != before:
+        slicer.util.resetSliceViews()
 
 
 class Results:
@@ -78,7 +88,8 @@ class Results:
             if shown.segmentation is not None:
                 shown.segmentation.GetDisplayNode().SetVisibility(True)
                 shown.segmentation.GetDisplayNode().SetVisibility2D(True)
-            show_in_slices(slicer.mrmlScene, shown.background, over=shown.crossings)
+            with fittedSlices():
+                show_in_slices(slicer.mrmlScene, shown.background, over=shown.crossings)
             display = self.display(shown, draw=False)
             drawing = display.change(replace(display.settings, visible=True, views=())) if display is not None else ()
             yield

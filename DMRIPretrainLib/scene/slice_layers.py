@@ -46,6 +46,18 @@ def composite_nodes(
     return [node for node in nodes if views is None or node.GetLayoutName() in views]
 
 
+def places_shown(scene: slicer.vtkMRMLScene) -> dict[str, tuple[float, ...]]:
+    """The space that the background of each slice view fills, in RAS mm: least and most x, y and z; by view."""
+    places = {}
+    for composite in composite_nodes(scene):
+        background = scene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
+        if background is not None:
+            bounds = [0.0] * 6
+            background.GetRASBounds(bounds)
+            places[composite.GetLayoutName()] = tuple(round(bound, 2) for bound in bounds)
+    return places
+
+
 def refresh_legends(scene: slicer.vtkMRMLScene) -> None:
     """Let colour legends see which volumes are shown: they do not always notice by themselves."""
     for index in range(scene.GetNumberOfNodesByClass("vtkMRMLColorLegendDisplayNode")):

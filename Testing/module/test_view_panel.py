@@ -129,6 +129,84 @@ def test_another_result_takes_the_place_of_the_first(
     assert not module.session.results.find(second).segmentation.GetDisplayNode().GetVisibility()
 
 
+def middle(host: Any, view: str) -> np.ndarray:
+    """Centre of a slice view in RAS mm."""
+    matrix = host.layout_manager.sliceWidget(view).mrmlSliceNode().GetSliceToRAS()
+    return np.array([matrix.GetElement(axis, 3) for axis in range(3)])
+
+
+def centre(node: Any) -> np.ndarray:
+    bounds = [0.0] * 6
+    node.GetRASBounds(bounds)
+    return np.array(bounds).reshape(3, 2).mean(axis=1)
+
+
+def test_a_result_of_a_scan_elsewhere_comes_into_view(
+    host: Any, module: Any, shown: Any, small_scan: Any, result_folder: Any
+) -> None:
+    import vtk
+
+    from DMRIPretrainLib.scene.steps import run_at_once
+
+    first, far = module.session.parameterNode.scan, small_scan(name="far away")
+    matrix = vtk.vtkMatrix4x4()
+    far.GetIJKToRASMatrix(matrix)
+    matrix.SetElement(0, 3, matrix.GetElement(0, 3) + 400)
+    far.SetIJKToRASMatrix(matrix)
+    run_at_once(module.session.results.add(result_folder(far, "second"), far, "second"))
+    assert np.abs(middle(host, "Red") - centre(far)).max() < 3
+    pointer.choose(shown.ui.resultBox, "first")
+    host.settle(0.1)
+    for view in ("Red", "Green", "Yellow"):
+        assert np.abs(middle(host, view) - centre(first)).max() < 3
+
+
+def test_another_result_of_the_same_place_is_seen_where_the_user_looks(
+    host: Any, module: Any, shown: Any, result_folder: Any
+) -> None:
+    from DMRIPretrainLib.scene.steps import run_at_once
+
+    node = module.session.parameterNode.scan
+    run_at_once(module.session.results.add(result_folder(node, "second"), node, "second"))
+    slice_node = host.layout_manager.sliceWidget("Red").mrmlSliceNode()
+    slice_node.SetFieldOfView(20, 15, 1)
+    slice_node.SetSliceOffset(slice_node.GetSliceOffset() + 5)
+    before = middle(host, "Red")
+    pointer.choose(shown.ui.resultBox, "first")
+    host.settle(0.1)
+    assert np.array_equal(middle(host, "Red"), before)
+    assert slice_node.GetFieldOfView()[:2] == (20, 15)
+
+
+def test_results_side_by_side_fill_their_views(
+    host: Any, module: Any, panel: Any, shown: Any, result_folder: Any
+) -> None:
+    from DMRIPretrainLib.scene.compare import COMPARE_VIEWS
+    from DMRIPretrainLib.scene.steps import run_at_once
+
+    node = module.session.parameterNode.scan
+    run_at_once(module.session.results.add(result_folder(node, "second"), node, "second"))
+    compare = panel("ComparePanel")
+    compare.ui.section.setChecked(True)
+    compare.ui.section.collapsed = False
+    host.settle(0.1)
+    pointer.choose(compare.ui.beforeBox, "first")
+    pointer.choose(compare.ui.afterBox, "second")
+    pointer.click(compare.ui.sideBySideButton)
+    host.wait_until(lambda: not compare.comparing, 10, "both results")
+    for view in COMPARE_VIEWS:
+        slice_node = host.layout_manager.sliceWidget(view).mrmlSliceNode()
+        assert np.abs(middle(host, view) - centre(node)).max() < 3
+        assert min(slice_node.GetFieldOfView()[:2]) < 70, "a scan of 45 mm fills much of the view"
+    leading = host.layout_manager.sliceWidget(COMPARE_VIEWS[0]).mrmlSliceNode()
+    leading.SetFieldOfView(20, 15, 1)
+    pointer.click(compare.ui.sideBySideButton)
+    host.wait_until(lambda: not compare.comparing, 10, "both results")
+    assert leading.GetFieldOfView()[:2] == slice_node.GetFieldOfView()[:2] == (20, 15), (
+        "a view that is open stays as the user left it"
+    )
+
+
 def test_the_controls_follow_a_result_that_is_chosen_again(host: Any, module: Any, shown: Any) -> None:
     import slicer
 

@@ -63,7 +63,7 @@ def _introduction(results: Mapping[str, Any]) -> str:
     return (
         f"{state}Every method answers the same scans, each time in a process of its own, with {plan['threads']} thread"
         f"{'s' if plan['threads'] > 1 else ''}; the model has one set of weights for all. Means over "
-        f"up to {len(plan['seeds'])} scans of each protocol; slow methods see one scan of a few protocols.\n\n"
+        f"up to {len(plan['seeds'])} scans of each protocol; slow methods see fewer.\n\n"
         "- CSD and CSA see the shell with the most directions; peaks are above a quarter (CSA: half) of the strongest "
         "and 25° apart. Responses come from the scan. Those of DIPY's CSD are refined between 362 directions as the "
         "model's are. MRtrix3 and FORCE have their defaults, FORCE a library of "

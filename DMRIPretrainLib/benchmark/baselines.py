@@ -19,7 +19,8 @@ from .own_process import run_measured
 from .protocols import FULL, MAIN, THREE_SHELLS, TRANSFER, TWO_SHELLS, Protocol, one_shell
 from .score import score
 
-#: Methods that take minutes a scan, and the protocols under which they are asked about one brain.
+#: Methods that take minutes a scan, and the protocols under which they are asked about one brain; about all of them
+#: under ``MAIN``, which README shows.
 SLOW = {
     "mrtrix-csd": (MAIN, one_shell(32, 1000, 20), one_shell(64, 1000, 10), one_shell(64, 3000, 20), TWO_SHELLS),
     "mrtrix-msmt": (TWO_SHELLS, THREE_SHELLS),
@@ -91,7 +92,7 @@ class Plan:
             return False
         if self.thorough or method not in SLOW:
             return True
-        return kind == BRAIN and seed == self.seeds[0] and protocol in SLOW[method]
+        return kind == BRAIN and protocol in SLOW[method] and (seed == self.seeds[0] or protocol == MAIN)
 
     def to_json(self) -> dict[str, Any]:
         """Plain types."""

@@ -26,6 +26,7 @@ def trainingFailure(failure):
         "no-kernel": _("compute on the processor, or install a PyTorch for this graphics card"),
         "killed": _("press Resume; it goes on from its last checkpoint"),
         "disk-full": _("make space on the disk, then press Resume"),
+        "disk": _("see to the disk or its permissions, then press Resume"),
         "package-missing": _("install the packages (Set-up), then press Resume"),
         "data": _("Check the cases says all that is wrong; then train again"),
         "input": "",  # the message says it
@@ -39,6 +40,7 @@ def labelFailure(failure):
     actions = {
         "killed": _("close other programs and make the labels again"),
         "disk-full": _("make space on the disk and make the labels again"),
+        "disk": _("see to the disk or its permissions and make the labels again"),
         "package-missing": _("install the packages (Set-up) and make the labels again"),
     }
     return _withAdvice(failure, actions)
@@ -52,6 +54,7 @@ def predictionFailure(failure):
         "no-kernel": _("compute on the processor, or install a PyTorch for this graphics card"),
         "killed": _("close other programs and predict again"),
         "disk-full": _("make space on the disk and predict again"),
+        "disk": _("see to the disk or its permissions and predict again"),
         "package-missing": _("install the packages (Set-up) and predict again"),
         "unexpected": _("show the log, and report it as a fault of the program"),
     }

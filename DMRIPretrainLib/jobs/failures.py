@@ -13,7 +13,7 @@ class Failure:
 
     Attributes:
         code: for programs: ``input``, ``data``, ``data-changed``, ``out-of-memory``, ``no-kernel``,
-            ``package-missing``, ``disk-full``, ``killed`` or ``unexpected``.
+            ``package-missing``, ``disk-full``, ``disk``, ``killed`` or ``unexpected``.
         message: one line for people.
         action: what to do next, one line.
     """
@@ -31,6 +31,9 @@ class Failure:
         """What an event of the kind ``failure`` says."""
         return Failure(*(str(event.get(name, "")) for name in ("code", "message", "action")))
 
+
+#: What a disk, a network share or its administrator may refuse.
+_REFUSALS = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EIO, errno.ESTALE))
 
 #: What is told of a job whose process is gone without a word.
 LOST = Failure(
@@ -84,6 +87,10 @@ def failure_of(error: BaseException) -> Failure:
     if "dataloader worker" in text and "killed" in text:
         action = "resume with --workers 0, or with a smaller --patch; close other programs"
         return Failure("killed", "a process that prepares data was killed, most often because memory ran out", action)
+    if refused := next((c for c in chain if isinstance(c, OSError) and c.errno in _REFUSALS), None):
+        where = f"{refused.filename}: " if refused.filename else ""
+        action = "see to its permissions, to limits of its size, or to the disk, then resume the job"
+        return Failure("disk", f"{where}a file cannot be read or written ({refused.strerror})", action)
     return Failure("unexpected", message, "see log.txt, and report it as a fault of the program")
 
 

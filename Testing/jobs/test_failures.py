@@ -34,6 +34,10 @@ def torch_error(message):
         (RuntimeError(KERNEL), "no-kernel", "--device cpu"),
         (ModuleNotFoundError("No module named 'torch'", name="torch"), "package-missing", "install torch"),
         (RuntimeError(LOADER), "killed", "--workers 0"),
+        (OSError(errno.EFBIG, os.strerror(errno.EFBIG), "last.ckpt"), "disk", "limits of its size"),
+        (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "result"), "disk", "permissions"),
+        (OSError(errno.ESTALE, os.strerror(errno.ESTALE)), "disk", "resume"),
+        (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "a.txt"), "unexpected", "log.txt"),
         (ZeroDivisionError("division by zero"), "unexpected", "log.txt"),
     ],
 )
@@ -53,6 +57,11 @@ def test_the_cause_counts_where_the_error_hides_it(tmp_path, monkeypatch):
     with pytest.raises(UserError) as caught:
         write_json(tmp_path / "a.json", {})
     assert failure_of(caught.value).code == "disk-full"
+
+
+def test_a_file_that_is_refused_is_named():
+    failure = failure_of(PermissionError(errno.EACCES, os.strerror(errno.EACCES), "result/model.safetensors"))
+    assert failure.message == "result/model.safetensors: a file cannot be read or written (Permission denied)"
 
 
 def test_memory_says_whose(monkeypatch):

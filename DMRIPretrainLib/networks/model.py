@@ -171,3 +171,8 @@ class DiffusionModel(nn.Module):
         if "segmentation" in self.heads:
             answers["segmentation"] = self.heads["segmentation"](decoded, adapted)
         return {head.task: answers[head.task] for head in self.architecture.heads}
+
+
+def is_of_head(name: str) -> bool:
+    """Whether a weight of a :class:`DiffusionModel` belongs to the head of a task."""
+    return name.split(".")[0] in ("heads", "fodf")

@@ -6,7 +6,7 @@ from typing import Any
 import lightning as L
 import torch
 
-from ..networks.model import DiffusionModel
+from ..networks.model import DiffusionModel, is_of_head
 from ..qspace.features import QSpaceFeatures
 from ..tasks.task import Task
 from .patches import Patch
@@ -24,9 +24,9 @@ class FineTuning(L.LightningModule):
     Args:
         model: the starting model.
         tasks: the tasks to learn, by name.
-        fresh: names of its random weights, which learn faster than those that were trained before.
+        fresh: names of its random weights, which learn as fast as heads do.
         steps: length of the schedule.
-        trained_rate: peak learning rate of the other weights.
+        trained_rate: peak learning rate of the other weights, those below the heads that were trained before.
     """
 
     def __init__(
@@ -61,10 +61,15 @@ class FineTuning(L.LightningModule):
         return total
 
     def configure_optimizers(self) -> Any:
-        """AdamW; linear warm-up, then a cosine to zero. Fresh weights have a higher rate."""
+        """AdamW; linear warm-up, then a cosine to zero.
+
+        Layers that say more of a task than of scans in general have a higher rate, as in discriminative fine-tuning
+        (Howard and Ruder, ACL 2018): those are the heads.
+        """
         parts: dict[float, list[torch.nn.Parameter]] = {self._trained_rate: [], FRESH_RATE: []}
         for name, parameter in self.model.named_parameters():
-            parts[FRESH_RATE if name in self._fresh else self._trained_rate].append(parameter)
+            is_fast = name in self._fresh or is_of_head(name)
+            parts[FRESH_RATE if is_fast else self._trained_rate].append(parameter)
         groups = [{"params": parameters, "lr": rate} for rate, parameters in parts.items() if parameters]
         optimizer = torch.optim.AdamW(groups, weight_decay=0.02)
         return warm_up_and_cosine(optimizer, max(1, round(WARM_UP * self._steps)), self._steps)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 #: In place of a folder of scans to pretrain on: simulate them.
 SIMULATED = "simulated"
-#: Peak learning rates of fine-tuning: of random weights, and of those that were trained before.
+#: Peak learning rates of fine-tuning: of heads and random weights, and of a network below them that was trained before.
 FRESH_RATE, TRAINED_RATE = 1e-3, 2e-4
 
 
@@ -33,7 +33,7 @@ class FinetuneSettings:
         batch: patches a step, on each device.
         patch: edge of a patch in voxels; 0 chooses 32 on a CPU and 64 on a GPU.
         patience: validations without improvement before it stops early.
-        trained_rate: peak learning rate of weights that were trained before.
+        trained_rate: peak learning rate of a network that was trained before, without its heads.
         seed: of the weights, the patches and the split.
         device: ``auto``, ``cpu``, ``cuda``...
         devices: how many of them on each machine.

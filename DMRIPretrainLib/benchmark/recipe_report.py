@@ -99,7 +99,7 @@ def _introduction(results: Mapping[str, Any]) -> str:
         "model have learned from the same simulator, other brains, tissues and protocols, and so are at an advantage "
         "that they would not have on real scans. `simulated` sees simulated patches in place of half of the scans.\n"
         f"- `{SHIPPED}` has had a far longer pretraining, see its card, and is fine-tuned as `finetune` does by "
-        f"default: its trained weights at a rate of {TRAINED_RATE:g}. `{BVM}` is the network of the seed paper.\n"
+        f"default: below its heads at a rate of {TRAINED_RATE:g}. `{BVM}` is the network of the seed paper.\n"
         "- Orientation comes from fitted fibres, except in the network of the seed paper: learning changes it little."
     )
 

@@ -175,4 +175,4 @@ class DiffusionModel(nn.Module):
 
 def is_of_head(name: str) -> bool:
     """Whether a weight of a :class:`DiffusionModel` belongs to the head of a task."""
-    return name.split(".")[0] in ("heads", "fodf")
+    return name.startswith(("heads.", "fodf."))

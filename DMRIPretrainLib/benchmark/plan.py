@@ -16,6 +16,11 @@ _SECONDS_A_RUN, _SECONDS_A_PATCH, _SECONDS_A_PRETEXT, _SECONDS_A_SCAN = 5.0, 0.1
 STARTS = (SCRATCH, *RECIPES, SHIPPED, *_BVM_STARTS)
 
 
+def reference_of(start: str) -> str:
+    """Random weights of the same network, to which a start is compared."""
+    return f"{BVM}-{SCRATCH}" if start in _BVM_STARTS else SCRATCH
+
+
 @dataclass(frozen=True)
 class Run:
     """One fine-tuning.
@@ -83,8 +88,9 @@ class Plan:
         for start in self.starts:
             if start not in STARTS:
                 raise UserError(f"--recipes {start}: expected {', '.join(STARTS)}; choose among them")
-        if SCRATCH not in self.starts:
-            raise UserError(f"--recipes: expected {SCRATCH} among them, to which all others are compared; add it")
+        missing = {reference_of(start) for start in self.starts or (SCRATCH,)}.difference(self.starts)
+        if missing:
+            raise UserError(f"--recipes: expected {min(missing)} among them, to which others are compared; add it")
         for name, values in (("--labels", self.labels), ("--seeds", self.seeds)):
             if not values or len(set(values)) < len(values):
                 raise UserError(f"{name}: expected different numbers, found {list(values)}; mend it")

@@ -8,7 +8,7 @@ import numpy as np
 from ..training.choose_start import SCRATCH, SHIPPED
 from .domains import FINE_TUNING, PRETRAINING
 from .measure import METRICS
-from .plan import BVM, Plan, Run
+from .plan import Plan, Run, reference_of
 from .results import Aim, aims_json, number
 from .statistics import bootstrap_interval, holm, sign_flip_test, spread, wilcoxon_test
 
@@ -85,14 +85,8 @@ def values_of(plan: Plan, outcomes: Outcomes, start: str, labels: int, metric: s
     return values
 
 
-def reference_of(plan: Plan, start: str) -> str:
-    """Random weights of the same network, to which a start is compared."""
-    own = f"{BVM}-{SCRATCH}"
-    return own if start.startswith(f"{BVM}-") and own in plan.starts else SCRATCH
-
-
 def _row(plan: Plan, outcomes: Outcomes, start: str, labels: int) -> dict[str, Any]:
-    reference = reference_of(plan, start)
+    reference = reference_of(start)
     own = [outcomes.get(Run(start, labels, seed), {}) for seed in plan.seeds]
     metrics, compared = {}, {}
     for metric in METRICS:
@@ -153,7 +147,7 @@ def _curves(outcomes: list[dict[str, Any]]) -> dict[str, list[list[float]]]:
 
 def _steps_to(plan: Plan, outcomes: Outcomes, start: str, labels: int, share: float) -> dict[str, list[int | None]]:
     """Steps of each seed until a score reaches a share of the last one of its reference; None where it never does."""
-    reference = reference_of(plan, start)
+    reference = reference_of(start)
     found: dict[str, list[int | None]] = {}
     for task in TASK_METRICS:
         found[task] = []

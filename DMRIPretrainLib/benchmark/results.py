@@ -134,7 +134,9 @@ def _revision() -> str | None:
         return None
     try:
         commit = _output(["git", "-C", str(root), "rev-parse", "--short", "HEAD"])
-        changed = _output(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"])
+        # Results that were written a moment ago change nothing of how they are made.
+        others = ["--", ".", ":!Testing/Benchmarks/results"]
+        changed = _output(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no", *others])
     except (OSError, subprocess.SubprocessError):
         return None
     return commit + ("+" if changed else "")

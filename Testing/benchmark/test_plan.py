@@ -1,8 +1,11 @@
 """What the benchmark of recipes compares."""
 
+from typing import get_type_hints
+
 import pytest
 
-from DMRIPretrainLib.benchmark.plan import QUICK, STARTS, Plan, Run
+from DMRIPretrainLib.benchmark.plan import QUICK, STARTS, Plan, Run, reference_of
+from DMRIPretrainLib.cli_benchmark import recipes
 from DMRIPretrainLib.errors import UserError
 from DMRIPretrainLib.files import plain_json
 from DMRIPretrainLib.pretext.registry import RECIPES
@@ -42,11 +45,27 @@ def test_the_command_says_what_is_not_the_default():
     assert plan.command().endswith("--recipes scratch,masked --labels 1,20 --seeds 0,1,2,3 --steps 7")
 
 
+def test_the_help_tells_the_defaults():
+    hints = get_type_hints(recipes, include_extras=True)
+    for name in ("steps", "pretrain_steps", "labels", "seeds"):
+        value = getattr(Plan(), name)
+        told = ",".join(map(str, value)) if isinstance(value, tuple) else value
+        assert f"y default {told}." in hints[name].__metadata__[0].help
+
+
+def test_the_network_of_the_seed_paper_may_be_compared_alone():
+    plan = Plan(starts=("bvm-scratch", "bvm-distortion"))
+    assert {reference_of(start) for start in plan.starts} == {"bvm-scratch"}
+    assert {reference_of(start) for start in ("shipped", "masked", "scratch")} == {"scratch"}
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"starts": ("scratch", "magic")}, "magic"),
         ({"starts": ("masked",)}, "expected scratch"),
+        ({"starts": ()}, "expected scratch"),
+        ({"starts": ("scratch", "bvm-distortion")}, "expected bvm-scratch"),
         ({"labels": (1, 1)}, "different numbers"),
         ({"labels": (0,)}, "from 1"),
         ({"seeds": ()}, "--seeds"),

@@ -31,7 +31,7 @@ def recipes(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to work in; what was begun there is gone on with.")],
     results: cli_measuring.ResultsOption = None,
     starts: Annotated[
-        str | None, typer.Option("--recipes", help="What to start from, scratch among it; by default all there is.")
+        str | None, typer.Option("--recipes", help="What to start from, also scratch or bvm-scratch; by default all.")
     ] = None,
     labels: Annotated[str | None, typer.Option(help="Numbers of labelled scans; by default 1,2,5,10.")] = None,
     seeds: Annotated[str | None, typer.Option(help="By default 0,1,2.")] = None,

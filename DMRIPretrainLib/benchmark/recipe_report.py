@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..training.choose_start import SHIPPED
-from ..training.settings import FRESH_RATE, TRAINED_RATE
+from ..training.settings import FRESH_RATE, SIMULATED, TRAINED_RATE
 from .measure import METRICS
 from .plan import BVM
 from .recipe_summary import TASK_METRICS, TITLES, find_row, median_steps
@@ -16,6 +16,13 @@ from .results import Aim, aims_table, markdown_table, number, provenance_lines
 #: Metrics that have a table each.
 _SHOWN = ("dice_mean", "count_macro_f1", "crossing_f1", "angle_mean", "angle_median")
 _SIGNIFICANT = 0.05
+#: What is to be known of a start.
+_NOTES = {
+    SIMULATED: f"`{SIMULATED}` sees simulated patches in place of half of the scans: by the simulator that made the test "
+    "scans, with other brains, tissues and protocols, an advantage that it would not have on real scans.",
+    SHIPPED: f"`{SHIPPED}` has that advantage too, and has had a far longer pretraining, see its card. It is fine-tuned "
+    f"as `finetune` does by default: below its heads at a rate of {TRAINED_RATE:g}.",
+}
 
 
 def report(results: Mapping[str, Any]) -> str:
@@ -85,22 +92,22 @@ def _introduction(results: Mapping[str, Any]) -> str:
     plan, progress, sites = results["plan"], results["progress"], results["sites"]
     left = progress["planned"] - progress["done"] - progress["failed"]
     state = f"**{left} of {progress['planned']} runs are not done yet.** " if left else ""
+    lines = [
+        f"Pretraining: {sites['pretraining']}.",
+        f"Fine-tuning and test: {sites['fine-tuning and test']}; {plan['test_scans']} test brains, never seen.",
+        "All scans are simulated, since that is where the truth is known.",
+        *(_NOTES[start] for start in plan["starts"] if start in _NOTES),
+    ]
+    if any(start.startswith(f"{BVM}-") for start in plan["starts"]):
+        lines.append(f"`{BVM}` is the network of the seed paper, which fits no fibres.")
     return (
         f"{state}{progress['done']} fine-tunings of all three tasks at once, {progress['failed']} failed; "
-        f"{len(plan['seeds'])} seeds. Every start has the same fine-tuning: {plan['steps']} steps of {plan['batch']} "
+        f"{len(plan['seeds'])} seeds. Every start has the same fine-tuning: {plan['steps']:,} steps of {plan['batch']} "
         f"patches of {plan['patch']} voxels, the same learning rate ({FRESH_RATE:g}) for all weights, and "
         f"the weights that are best on {plan['validation_scans']} validation scan are kept. Every pretraining has "
-        f"{plan['pretrain_steps']} steps of {plan['pretrain_batch']} patches on {plan['pretrain_scans']} scans. "
+        f"{plan['pretrain_steps']:,} steps of {plan['pretrain_batch']} patches on {plan['pretrain_scans']} scans. "
         "**These budgets are small, for processors**: they say which start is better with little computation, not what "
-        "a recipe can reach with much.\n\n"
-        f"- Pretraining: {sites['pretraining']}.\n"
-        f"- Fine-tuning and test: {sites['fine-tuning and test']}; {plan['test_scans']} test brains, never seen.\n"
-        "- All scans are simulated, since that is where the truth is known. The recipe `simulated` and the shipped "
-        "model have learned from the same simulator, other brains, tissues and protocols, and so are at an advantage "
-        "that they would not have on real scans. `simulated` sees simulated patches in place of half of the scans.\n"
-        f"- `{SHIPPED}` has had a far longer pretraining, see its card, and is fine-tuned as `finetune` does by "
-        f"default: below its heads at a rate of {TRAINED_RATE:g}. `{BVM}` is the network of the seed paper.\n"
-        "- Orientation comes from fitted fibres, except in the network of the seed paper: learning changes it little."
+        "a recipe can reach with much.\n\n" + "\n".join(f"- {line}" for line in lines)
     )
 
 

@@ -1,10 +1,12 @@
 """Puts what was published of benchmarks into README: ``python -m Testing.Benchmarks.readme_tables``.
 
-They stand between ``<!-- NAME KIND -->`` and ``<!-- end -->``: NAME is that of a benchmark, KIND ``table`` or ``aims``.
+They stand between ``<!-- NAME KIND -->`` and ``<!-- end -->``: NAME is in ``PUBLISHED``, KIND ``table`` or ``aims``.
 """
 
 import re
 from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from DMRIPretrainLib.benchmark import baseline_report, recipe_report, speed_report
 from DMRIPretrainLib.benchmark.results import Aim, aims_table, load_results
@@ -12,8 +14,31 @@ from DMRIPretrainLib.benchmark.results import Aim, aims_table, load_results
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "Testing" / "Benchmarks" / "results"
 README = REPOSITORY / "README.md"
-REPORTS = {"recipes": recipe_report, "baselines": baseline_report, "speed": speed_report}
 PLACE = re.compile(r"<!-- (?P<name>\w+) (?P<kind>table|aims) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+class Published(NamedTuple):
+    """Where the results of a benchmark are.
+
+    Attributes:
+        report: module that makes its tables.
+        path: without the suffixes ``.json`` and ``.md``.
+    """
+
+    report: ModuleType
+    path: Path
+
+    def results(self) -> dict[str, Any]:
+        """Its numbers."""
+        return load_results(self.path.parent, self.path.name)
+
+
+PUBLISHED = {
+    "recipes": Published(recipe_report, RESULTS / "recipes"),
+    "bvm": Published(recipe_report, RESULTS / "bvm" / "recipes"),
+    "baselines": Published(baseline_report, RESULTS / "baselines"),
+    "speed": Published(speed_report, RESULTS / "speed"),
+}
 
 
 def with_tables(text: str) -> str:
@@ -22,9 +47,10 @@ def with_tables(text: str) -> str:
 
 
 def _table(name: str, kind: str) -> str:
-    results = load_results(RESULTS, name)
+    published = PUBLISHED[name]
+    results = published.results()
     aims = aims_table(Aim(**aim) for aim in results["aims"])
-    table = aims if kind == "aims" else REPORTS[name].short_table(results)
+    table = aims if kind == "aims" else published.report.short_table(results)
     return f"<!-- {name} {kind} -->\n{table}<!-- end -->"
 
 

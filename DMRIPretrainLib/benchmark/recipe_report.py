@@ -18,10 +18,10 @@ _SHOWN = ("dice_mean", "count_macro_f1", "crossing_f1", "angle_mean", "angle_med
 _SIGNIFICANT = 0.05
 #: What is to be known of a start.
 _NOTES = {
-    SIMULATED: f"`{SIMULATED}` sees simulated patches in place of half of the scans: by the simulator that made the test "
-    "scans, with other brains, tissues and protocols, an advantage that it would not have on real scans.",
-    SHIPPED: f"`{SHIPPED}` has that advantage too, and has had a far longer pretraining, see its card. It is fine-tuned "
-    f"as `finetune` does by default: below its heads at a rate of {TRAINED_RATE:g}.",
+    SIMULATED: f"`{SIMULATED}` sees simulated patches in place of half of the scans: by the simulator that made the "
+    "test scans, with other brains, tissues and protocols, an advantage that it would not have on real scans.",
+    SHIPPED: f"`{SHIPPED}` has that advantage too, and has had a far longer pretraining, see its card. It is "
+    f"fine-tuned as `finetune` does by default: below its heads at a rate of {TRAINED_RATE:g}.",
 }
 
 

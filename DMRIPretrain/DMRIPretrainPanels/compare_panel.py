@@ -113,9 +113,10 @@ class ComparePanel(Panel):
         self._work(self._showSideBySide(self._chosen()))
 
     def _showSideBySide(self, results):
-        with fittedSlices():
-            openCompareLayout()
-            yield
+        isNew = slicer.app.layoutManager().layout != _LAYOUT
+        openCompareLayout()
+        yield  # views get their sizes
+        with fittedSlices(isNew):
             show_side_by_side(*results, shown=_MAPS[self.ui.mapBox.currentIndex])
         names = (result.name for result in results)
         yield from self.session.results.onlyMaps(dict(zip(names, COMPARE_VIEWS, strict=True)))

@@ -22,11 +22,16 @@ _WHITE_MATTER_OPACITY = 0.15
 
 
 @contextmanager
-def fittedSlices():
-    """Slice views that show another place afterwards are fitted to it; others stay as the user left them."""
+def fittedSlices(always=False):
+    """Fit slice views to what they show afterwards if it is at another place; else they stay as the user left them.
+
+    Args:
+        always: fit them in any case, such as those of a layout that was just opened: what views show that are hidden
+            changes with the others, where they look does not.
+    """
     before = places_shown(slicer.mrmlScene)
     yield
-    if places_shown(slicer.mrmlScene) != before:
+    if always or places_shown(slicer.mrmlScene) != before:
         slicer.util.resetSliceViews()
 
 

@@ -202,9 +202,12 @@ def test_results_side_by_side_fill_their_views(
     leading.SetFieldOfView(20, 15, 1)
     pointer.click(compare.ui.sideBySideButton)
     host.wait_until(lambda: not compare.comparing, 10, "both results")
-    assert leading.GetFieldOfView()[:2] == slice_node.GetFieldOfView()[:2] == (20, 15), (
-        "a view that is open stays as the user left it"
-    )
+    assert leading.GetFieldOfView()[:2] == slice_node.GetFieldOfView()[:2] == (20, 15), "open: as the user left it"
+    host.layout_manager.setLayout(3)
+    host.settle(0.1)
+    pointer.click(compare.ui.sideBySideButton)
+    host.wait_until(lambda: not compare.comparing, 10, "both results")
+    assert 20 < leading.GetFieldOfView()[0] < 70, "one that is opened anew is fitted, even if it has been there before"
 
 
 def test_the_controls_follow_a_result_that_is_chosen_again(host: Any, module: Any, shown: Any) -> None:

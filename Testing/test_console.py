@@ -45,28 +45,22 @@ def test_a_log_is_told_once_a_minute_how_far_work_is_and_how_long_it_still_takes
     ]
 
 
-def test_time_left_of_resumed_work_is_by_what_was_done_since(clock, capsys):
+@pytest.mark.parametrize(
+    ("first", "second", "seconds", "told"),
+    [
+        pytest.param(
+            0.5, 0.6, 100.0, "benchmark: 60%, second, about 7 min left\n", id="resumed: by what was done since"
+        ),
+        pytest.param(0.2, 0.2, 70.0, "benchmark: 20%, second\n", id="no time left before anything is done"),
+        pytest.param(0.0, 1.0, 59.0, "", id="short work leaves the log alone"),
+    ],
+)
+def test_what_a_log_is_told(clock, capsys, first, second, seconds, told):
     with console.progress_bar("benchmark") as progress:
-        progress("cells", 0.5)
-        clock[0] = 100.0
-        progress("cells", 0.6)
-    assert capsys.readouterr().err == "benchmark: 60%, cells, about 7 min left\n"
-
-
-def test_no_time_left_is_told_before_anything_is_done(clock, capsys):
-    with console.progress_bar("benchmark") as progress:
-        progress("first", 0.2)
-        clock[0] = 70.0
-        progress("second", 0.2)
-    assert capsys.readouterr().err == "benchmark: 20%, second\n"
-
-
-def test_short_work_leaves_the_log_alone(clock, capsys):
-    with console.progress_bar("prediction") as progress:
-        progress("reading", 0.0)
-        clock[0] = 59.0
-        progress("writing", 1.0)
-    assert capsys.readouterr().err == ""
+        progress("first", first)
+        clock[0] = seconds
+        progress("second", second)
+    assert capsys.readouterr().err == told
 
 
 def test_of_many_processes_the_first_one_speaks(clock, capsys, monkeypatch):

@@ -16,9 +16,14 @@ _SECONDS_A_RUN, _SECONDS_A_PATCH, _SECONDS_A_PRETEXT, _SECONDS_A_SCAN = 5.0, 0.1
 STARTS = (SCRATCH, *RECIPES, SHIPPED, *_BVM_STARTS)
 
 
+def is_bvm(start: str) -> bool:
+    """Whether a start is of the network of the seed paper."""
+    return start in _BVM_STARTS
+
+
 def reference_of(start: str) -> str:
     """Random weights of the same network, to which a start is compared."""
-    return f"{BVM}-{SCRATCH}" if start in _BVM_STARTS else SCRATCH
+    return f"{BVM}-{SCRATCH}" if is_bvm(start) else SCRATCH
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ class Plan:
 
     def network_of(self, run: Run) -> str:
         """The network of a run's start."""
-        return BVM if run.start in _BVM_STARTS else self.network
+        return BVM if is_bvm(run.start) else self.network
 
     def hours(self) -> float:
         """About what it takes on one core of a processor, as measured with the network ``tiny`` and patches of 16."""

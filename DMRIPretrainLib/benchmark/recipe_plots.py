@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .plan import BVM
+from .plan import BVM, is_bvm
 from .plots import COLOURS, figure
 from .recipe_summary import TASK_METRICS, TITLES, find_row
 
@@ -45,14 +45,14 @@ def _style(results: Mapping[str, Any], start: str) -> dict[str, Any]:
     """A colour a recipe; those of the seed's network are dashed."""
     recipes = list(dict.fromkeys(name.removeprefix(f"{BVM}-") for name in results["plan"]["starts"]))
     colour = COLOURS[recipes.index(start.removeprefix(f"{BVM}-")) % len(COLOURS)]
-    return {"color": colour, "linestyle": "--" if start.startswith(f"{BVM}-") else "-", "label": start}
+    return {"color": colour, "linestyle": "--" if is_bvm(start) else "-", "label": start}
 
 
 def _networks(results: Mapping[str, Any]) -> list[list[str]]:
     """Starts of our networks, and of the seed's: a row of plots each, since their numbers lie far apart."""
     starts = results["plan"]["starts"]
-    seeds = [start for start in starts if start.startswith(f"{BVM}-")]
-    return [found for found in ([start for start in starts if start not in seeds], seeds) if found]
+    networks = ([start for start in starts if is_bvm(start) == wanted] for wanted in (False, True))
+    return [network for network in networks if network]
 
 
 def _draw_labels(results: Mapping[str, Any], path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from ..training.choose_start import SHIPPED
 from ..training.settings import FRESH_RATE, SIMULATED, TRAINED_RATE
 from .measure import METRICS
-from .plan import BVM
+from .plan import BVM, is_bvm
 from .recipe_summary import TASK_METRICS, TITLES, find_row, median_steps
 from .results import Aim, aims_table, markdown_table, number, provenance_lines
 
@@ -18,10 +18,9 @@ _SHOWN = ("dice_mean", "count_macro_f1", "crossing_f1", "angle_mean", "angle_med
 _SIGNIFICANT = 0.05
 #: What is to be known of a start.
 _NOTES = {
-    SIMULATED: f"`{SIMULATED}` sees simulated patches in place of half of the scans: by the simulator that made the "
-    "test scans, with other brains, tissues and protocols, an advantage that it would not have on real scans.",
-    SHIPPED: f"`{SHIPPED}` has that advantage too, and has had a far longer pretraining, see its card. It is "
-    f"fine-tuned as `finetune` does by default: below its heads at a rate of {TRAINED_RATE:g}.",
+    SIMULATED: f"`{SIMULATED}` has: it sees simulated patches in place of half of the scans.",
+    SHIPPED: f"`{SHIPPED}` has, in a far longer pretraining, see its card. It is fine-tuned as `finetune` does by "
+    f"default: below its heads at a rate of {TRAINED_RATE:g}.",
 }
 
 
@@ -95,10 +94,11 @@ def _introduction(results: Mapping[str, Any]) -> str:
     lines = [
         f"Pretraining: {sites['pretraining']}.",
         f"Fine-tuning and test: {sites['fine-tuning and test']}; {plan['test_scans']} test brains, never seen.",
-        "All scans are simulated, since that is where the truth is known.",
+        "All scans are simulated, since that is where the truth is known. A start that has learned from the simulator, "
+        "with other brains, tissues and protocols, is at an advantage that it would not have on real scans.",
         *(_NOTES[start] for start in plan["starts"] if start in _NOTES),
     ]
-    if any(start.startswith(f"{BVM}-") for start in plan["starts"]):
+    if any(map(is_bvm, plan["starts"])):
         lines.append(f"`{BVM}` is the network of the seed paper, which fits no fibres.")
     return (
         f"{state}{progress['done']} fine-tunings of all three tasks at once, {progress['failed']} failed; "
